@@ -1,0 +1,92 @@
+"""The application: the whole way of a request, in order."""
+
+from aiohttp import web
+
+from . import handlers
+from .client_body import leave_expectation
+from .endpoints import ENDPOINTS
+from .metrics import METRICS, Metrics
+from .middlewares import Plugin
+from .middlewares.body_size import CheckBodySize
+from .middlewares.content_type import CheckContentType
+from .middlewares.departure import WatchDeparture
+from .middlewares.drain import DRAIN, Drain
+from .middlewares.ending import EndExchange
+from .middlewares.gate import Gate
+from .middlewares.method import CheckMethod
+from .middlewares.metrics import CountRequests
+from .middlewares.request_log import LogRequests
+from .middlewares.text import ReadText
+from .readiness import READINESS, Readiness
+from .settings import SETTINGS, Settings
+from .skit import SKIT, Skit
+from .upstream import UpstreamAddress
+
+
+async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:
+    """Return the gateway's application, standing in front of backend."""
+    metrics = Metrics(slots=settings.max_concurrency)
+    drain = Drain()
+    way: list[Plugin] = [
+        CountRequests(metrics),  # outermost: no ending escapes it
+        LogRequests(),  # gives the id that all further in may write of; its line tells the ending
+        EndExchange(),  # every answer leaves through here, whole, as a refusal, or broken
+        WatchDeparture(),  # from here on a client may leave while it waits
+        drain,  # before anything is begun for a request that cannot be finished
+        *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
+        CheckMethod(),  # by the head alone,
+        CheckContentType(),  # cheapest first,
+        CheckBodySize(settings.max_body_bytes),  # before a byte of the body is asked for
+        ReadText(  # before the gate, so that a slow sender of text holds no slot
+            max_characters=settings.max_tts_text_size,
+            max_bytes=settings.max_body_bytes,
+            timeout=settings.client_timeout,
+        ),
+        Gate(  # last: who holds a slot has nothing left to be refused for
+            metrics,
+            slots=settings.max_concurrency,
+            max_queue=settings.max_queue,
+            queue_timeout=settings.queue_timeout,
+        ),
+    ]
+    app = web.Application()
+    for step in way:
+        await step.setup(app)
+
+    app[SETTINGS] = settings
+    app[METRICS] = metrics
+    app[DRAIN] = drain
+    app[SKIT] = skit = Skit.at(
+        backend,
+        settings.pipelines,
+        token=settings.token,
+        timeout=settings.upstream_timeout,
+        observe=metrics.upstream_answered,
+    )
+    app[READINESS] = Readiness(skit, drain)
+    _add_routes(app)
+    return app
+
+
+def create_metrics_app(app: web.Application) -> web.Application:
+    """Return the application of the metrics' own listener: app's page, and no other."""
+    page = web.Application()
+    page[METRICS] = app[METRICS]
+    page.router.add_get("/metrics", handlers.metrics_page, allow_head=False)
+    return page
+
+
+def _add_routes(app: web.Application) -> None:
+    for endpoint in ENDPOINTS.values():
+        # Any method, so that a wrong one is refused by CheckMethod and counted.
+        app.router.add_route(
+            "*",
+            endpoint.path,
+            handlers.speech,
+            name=endpoint.name,
+            expect_handler=leave_expectation,
+        )
+    if app[SETTINGS].metrics_listen is None:
+        app.router.add_get("/metrics", handlers.metrics_page, allow_head=False)
+    app.router.add_get("/healthz", handlers.alive, allow_head=False)
+    app.router.add_get("/readyz", handlers.ready, allow_head=False)

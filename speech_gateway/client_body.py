@@ -1,0 +1,85 @@
+"""The client's body: asked for when it is wanted, counted as it comes, not waited for endlessly."""
+
+import asyncio
+
+from aiohttp import hdrs, web
+
+from .endpoints import Endpoint
+from .exchange import EXCHANGE
+
+
+def too_large(limit: int) -> web.HTTPException:
+    """Return the 413 for a body over limit (bytes)."""
+    # aiohttp's own class wants the actual size, which nobody knows of an endless upload
+    return web.HTTPRequestEntityTooLarge(
+        limit, limit + 1, text=f"the body is too large; at most {limit} bytes are taken\n"
+    )
+
+
+def no_body(endpoint: Endpoint) -> web.HTTPException:
+    """Return the 400 for a body with nothing in it."""
+    return web.HTTPBadRequest(
+        text=f"there is no {endpoint.noun}; send {endpoint.noun} as the body of the request\n"
+    )
+
+
+class ClientBody:
+    """Reads one request's body, at most limit bytes of it."""
+
+    def __init__(self, request: web.Request, *, limit: int, timeout: float) -> None:
+        self._content = request.content
+        self._exchange = request[EXCHANGE]
+        self._endpoint = self._exchange.endpoint
+        self._limit = limit
+        self._timeout = timeout
+        self._received = 0
+        self._loop = asyncio.get_running_loop()
+        _invite(request)
+
+    async def read(self) -> bytes:
+        """Return what has come since the last read; nothing at the end.
+
+        Raises:
+            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the
+                body is malformed or ended without a byte.
+        """
+        piece = await self._next_piece()
+        self._received += len(piece)
+        if self._received > self._limit:
+            raise too_large(self._limit)
+        if not self._received:
+            raise no_body(self._endpoint)
+        return piece
+
+    async def _next_piece(self) -> bytes:
+        since = self._loop.time()
+        while True:
+            # Bytes to the client count as life too, so the deadline may have moved meanwhile.
+            deadline = max(since, self._exchange.moved) + self._timeout
+            try:
+                async with asyncio.timeout_at(deadline):
+                    piece: bytes = await self._content.readany()
+            except TimeoutError:
+                if max(since, self._exchange.moved) + self._timeout <= self._loop.time():
+                    raise web.HTTPRequestTimeout(
+                        text=f"nothing of the body came for {self._timeout:g} s; send it without pauses\n"
+                    ) from None
+            except web.RequestPayloadError:
+                raise web.HTTPBadRequest(
+                    text="the body is malformed; send it whole, or in well-formed chunks\n"
+                ) from None
+            else:
+                self._exchange.moved = self._loop.time()
+                return piece
+
+
+def _invite(request: web.Request) -> None:
+    """Send the 100 that the client may wait for (RFC 9110, section 10.1.1), now that it is wanted."""
+    expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
+    unsent = not request.content.is_eof() and not request.content.total_bytes
+    if expects and unsent and request.version >= (1, 1) and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def leave_expectation(_request: web.Request) -> None:
+    """Stand in for aiohttp's expect handler, which would ask for a body that may yet be refused."""

@@ -1,0 +1,68 @@
+"""The engine as a program: ``python -m speech_gateway.embedded --listen 127.0.0.1:4545``."""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import AsyncExitStack
+
+import uvloop
+
+from .. import logs, values
+from ..engine import READY, missing_parts
+from ..listeners import ListenError, listen
+
+
+def main() -> int:
+    """Run the engine until SIGTERM, SIGINT, or the end of the gateway that started it."""
+    parser = argparse.ArgumentParser(
+        prog="python -m speech_gateway.embedded",
+        description="StreamKit's API on espeak-ng and PocketSphinx, to develop against.",
+    )
+    parser.add_argument("--listen", default="127.0.0.1:4545", help="host:port or unix:/path")
+    parser.add_argument("--child", action="store_true", help="end when standard input does")
+    arguments = parser.parse_args()
+    if missing := missing_parts():
+        parser.error(f"{', '.join(missing)} is missing; install speech-gateway[embedded]")
+    try:
+        address = values.listen_address(arguments.listen)
+    except ValueError as error:
+        parser.error(f"--listen {error}")
+    logs.set_up("text", "info")
+    try:
+        uvloop.run(_serve(address, child=arguments.child))
+    except ListenError as error:
+        parser.error(str(error))
+    return 0
+
+
+async def _serve(address: values.ListenAddress, *, child: bool) -> None:
+    from .app import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        url = await listen(create_app(os.cpu_count() or 1), address, stack)
+        if child:
+            threading.Thread(target=_end_with_parent, daemon=True).start()
+            sys.stdout.buffer.write(READY)
+            sys.stdout.buffer.flush()
+        else:
+            logging.getLogger(__name__).info("the engine serves on %s", url)
+        await stop.wait()
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of standard input, which comes however the parent ends."""
+    while os.read(0, 1):
+        pass
+    os._exit(0)  # at once: there is nobody left to answer
+
+
+if __name__ == "__main__":
+    sys.exit(main())

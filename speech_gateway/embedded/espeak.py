@@ -1,0 +1,62 @@
+"""espeak-ng, called as a library: text to 16-bit mono samples."""
+
+import ctypes
+import threading
+
+import espeakng_loader
+
+SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h: samples come by callback
+CHARS_UTF8 = 1
+RATE_PARAMETER = 1
+WORDS_PER_MINUTE = 175
+SLOWEST, FASTEST = 80, 450
+VARIANTS = ("", "+f1", "+m1", "+f2", "+m2", "+f3", "+m3", "+f4", "+m4", "+f5", "+m5", "+m6", "+m7")
+"""The voices that speakers are mapped to, in turn."""
+
+_CALLBACK = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+
+class EspeakError(Exception):
+    """The library did not do what was asked."""
+
+
+class Espeak:
+    """One library, one voice at a time: calls from several threads take turns.
+
+    A sentence takes milliseconds, so turns are short.
+    """
+
+    def __init__(self) -> None:
+        self._library = ctypes.CDLL(espeakng_loader.get_library_path())
+        self._turn = threading.Lock()
+        self._samples = bytearray()
+        self._callback = _CALLBACK(self._take)  # kept: the library holds no reference
+        data = espeakng_loader.get_data_path().encode()
+        self.sample_rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, data, 0)
+        if self.sample_rate <= 0:
+            raise EspeakError("espeak-ng does not start")
+        self._library.espeak_SetSynthCallback(self._callback)
+
+    def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
+        """Return text as native-endian 16-bit mono samples, sample_rate of them a second."""
+        rate = min(max(round(WORDS_PER_MINUTE * speed), SLOWEST), FASTEST)
+        voice = f"en-us{VARIANTS[speaker_id % len(VARIANTS)]}".encode()
+        data = text.replace("\0", " ").encode()
+        with self._turn:
+            self._samples.clear()
+            if self._library.espeak_SetVoiceByName(voice) != 0:
+                raise EspeakError(f"espeak-ng has no voice {voice.decode()}")
+            self._library.espeak_SetParameter(RATE_PARAMETER, rate, 0)
+            if (
+                self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8, None, None)
+                != 0
+            ):
+                raise EspeakError("espeak-ng does not speak")
+            return bytes(self._samples)
+
+    def _take(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
+        if samples and count > 0:
+            self._samples += ctypes.string_at(samples, count * 2)
+        return 0

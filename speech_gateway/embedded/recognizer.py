@@ -1,0 +1,168 @@
+"""Speech to text, in a process of its own: PocketSphinx never lets go of the interpreter.
+
+Standard input carries requests, a length (4 bytes, big-endian) before each piece of Ogg/Opus and
+0 after the last; a request begins with a JSON line of its plan. Standard output carries JSON lines:
+``{"heard": true}`` once audio has decoded, ``{"line": ...}`` for each utterance, then
+``{"end": true}`` or ``{"error": ...}``.
+"""
+
+import json
+import struct
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO, TextIO
+
+import av
+from av.audio.resampler import AudioResampler
+from pocketsphinx import Decoder, Endpointer
+
+RATE = 16_000
+BYTES_PER_SECOND = RATE * 2
+LENGTH = struct.Struct(">I")
+
+
+class _Upload:
+    """One request's audio, as the file that the demuxer reads."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = 0
+        self._ended = False
+
+    def read(self, size: int) -> bytes:
+        """Return what the next piece holds, at most size bytes; nothing at the end."""
+        if not self._left and not self._ended:
+            (self._left,) = LENGTH.unpack(_exactly(self._stream, LENGTH.size))
+            self._ended = self._left == 0
+        piece = _exactly(self._stream, min(size, self._left))
+        self._left -= len(piece)
+        return piece
+
+    def skip(self) -> None:
+        """Read the rest, so that the next request begins where it should."""
+        while self.read(65536):
+            pass
+
+
+def _exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise SystemExit(0)  # the engine is gone
+    return data
+
+
+def samples(upload: _Upload) -> Iterator[bytes]:
+    """Yield 16 kHz mono 16-bit samples as the upload decodes; raises av.error.FFmpegError."""
+    # No look ahead: live audio is to be heard as it comes.
+    options = {"probesize": "32", "analyzeduration": "0"}
+    with av.open(upload, format="ogg", buffer_size=4096, options=options) as container:
+        if not container.streams.audio:
+            raise ValueError("no audio stream")
+        resampler = AudioResampler("s16", "mono", RATE)
+        for frame in container.decode(audio=0):
+            for resampled in resampler.resample(frame):
+                yield bytes(resampled.planes[0])[: resampled.samples * 2]
+        for resampled in resampler.resample(None):
+            yield bytes(resampled.planes[0])[: resampled.samples * 2]
+
+
+class Listener:
+    """Finds utterances and decodes each while it is being spoken."""
+
+    def __init__(self, decoder: Decoder, longest: float) -> None:
+        self._decoder = decoder
+        self._endpointer = Endpointer(sample_rate=RATE)
+        self._longest = int(longest * BYTES_PER_SECOND)
+        self._buffer = bytearray()
+        self._spoken = 0
+        self._began = 0.0
+
+    def hear(self, pcm: bytes) -> Iterator[str]:
+        """Yield a line for each utterance that ends within pcm."""
+        self._buffer += pcm
+        size = self._endpointer.frame_bytes
+        while len(self._buffer) > size:  # one is kept for the end
+            frame = bytes(self._buffer[:size])
+            del self._buffer[:size]
+            yield from self._take(self._endpointer.process(frame))
+
+    def end(self) -> Iterator[str]:
+        """Yield the line of an utterance that was still going on."""
+        yield from self._take(self._endpointer.end_stream(bytes(self._buffer)))
+        yield from self._end_utterance()
+
+    def _take(self, speech: bytes | None) -> Iterator[str]:
+        if not speech:
+            return
+        if not self._spoken:
+            self._began = self._endpointer.speech_start
+            self._decoder.start_utt()
+        self._decoder.process_raw(speech)
+        self._spoken += len(speech)
+        if not self._endpointer.in_speech or self._spoken >= self._longest:
+            yield from self._end_utterance()
+
+    def _end_utterance(self) -> Iterator[str]:
+        if not self._spoken:
+            return
+        ended = self._began + self._spoken / BYTES_PER_SECOND
+        self._spoken = 0
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        if hypothesis is not None and hypothesis.hypstr:
+            yield transcription(hypothesis.hypstr, self._began, ended)
+
+
+def transcription(text: str, began: float, ended: float) -> str:
+    """Return a transcript in StreamKit's form; times in seconds."""
+    segment = {
+        "text": text,
+        "start_time_ms": round(began * 1000),
+        "end_time_ms": round(ended * 1000),
+        "confidence": None,
+    }
+    inner = {"text": text, "segments": [segment], "language": "en", "metadata": None}
+    return json.dumps({"Transcription": inner}, separators=(",", ":"))
+
+
+def serve_one(decoder: Decoder, requests: BinaryIO, answers: TextIO) -> None:
+    """Hear one request out."""
+
+    def say(**message: object) -> None:
+        print(json.dumps(message), file=answers, flush=True)
+
+    plan = json.loads(requests.readline() or _gone())
+    upload = _Upload(requests)
+    listener = Listener(decoder, plan["max_segment_seconds"])
+    heard = False
+    try:
+        for pcm in samples(upload):
+            if not heard:
+                heard = True
+                say(heard=True)
+            for line in listener.hear(pcm):
+                say(line=line)
+        for line in listener.end():
+            say(line=line)
+    except (av.error.FFmpegError, ValueError):
+        say(error="the audio does not decode; send Opus in Ogg")
+        upload.skip()
+    else:
+        upload.skip()
+        say(end=True)
+
+
+def _gone() -> bytes:
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """Serve requests, one after another, until standard input ends."""
+    av.logging.set_level(None)
+    decoder = Decoder(loglevel="FATAL")
+    while True:
+        serve_one(decoder, sys.stdin.buffer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""The bundled engine, from outside: a process that is started, watched and started again."""
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from .upstream import UpstreamAddress
+
+START_TIMEOUT = 60.0
+STOP_TIMEOUT = 5.0
+SHORT_LIFE = 10.0
+"""Seconds; an engine that lived shorter waits longer before it is started again."""
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 5.0
+READY = b"ready\n"
+
+_PARTS = {
+    "av": "av",
+    "espeakng_loader": "espeakng-loader",
+    "pocketsphinx": "pocketsphinx",
+    "python_multipart": "python-multipart",
+}
+
+log = logging.getLogger(__name__)
+
+
+class EngineError(Exception):
+    """The bundled engine does not start."""
+
+
+def missing_parts() -> list[str]:
+    """Return the packages that the bundled engine lacks."""
+    return [name for module, name in _PARTS.items() if importlib.util.find_spec(module) is None]
+
+
+class Engine:
+    """Keeps one engine process running, on a unix socket that nobody else can reach."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
+        self._socket = self._folder / "engine.sock"
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> UpstreamAddress:
+        """Where the engine listens, as long as it lives."""
+        return UpstreamAddress(unix_path=str(self._socket))
+
+    async def start(self) -> None:
+        """Start the engine and wait until it serves.
+
+        Raises:
+            EngineError: it did not come up.
+        """
+        process = await self._spawn()
+        self._keeper = asyncio.create_task(self._keep(process))
+
+    async def stop(self) -> None:
+        """Stop the engine, and remove what it leaves."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        if self._process is not None:
+            await _end(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _spawn(self) -> asyncio.subprocess.Process:
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "speech_gateway.embedded", "--listen", f"unix:{self._socket}", "--child"),
+            # The engine ends when this pipe does: however the gateway ends.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # A terminal's Ctrl-C is for the gateway, which drains first.
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            line = b""
+        if line != READY:
+            await _end(process)
+            raise EngineError("the bundled engine did not start; its own words are above")
+        log.info("the bundled engine serves, as process %d", process.pid)
+        return process
+
+    async def _keep(self, process: asyncio.subprocess.Process) -> None:
+        loop = asyncio.get_running_loop()
+        pause = FIRST_PAUSE
+        while True:
+            born = loop.time()
+            code = await process.wait()
+            log.error("the bundled engine ended (%d); starting it again", code)
+            pause = (
+                FIRST_PAUSE if loop.time() - born > SHORT_LIFE else min(2 * pause, LONGEST_PAUSE)
+            )
+            while True:
+                await asyncio.sleep(pause)
+                try:
+                    process = await self._spawn()
+                    break
+                except EngineError as error:
+                    log.error("%s", error)  # noqa: TRY400 - its traceback tells nothing
+                    pause = min(2 * pause, LONGEST_PAUSE)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

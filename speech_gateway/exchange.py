@@ -1,0 +1,44 @@
+"""What is known of one request on its way: every middleware and the handler share it."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from aiohttp import web
+
+from .endpoints import ENDPOINTS, Endpoint
+
+CLIENT_LEFT = 499
+"""Counted, never sent: the client left before the last byte."""
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request to an endpoint and its answer, until the last byte or the break."""
+
+    endpoint: Endpoint
+    started: float = field(default_factory=perf_counter)
+    text: bytes = b""
+    """The text of a /tts request, read and judged, as UTF-8."""
+    moved: float = 0.0
+    """Loop time at which a byte last moved to or from the client."""
+    bytes_out: int = 0
+    first_byte_after: float | None = None
+    """Seconds from the request's head to the first byte of the answer's body."""
+    cut: int | None = None
+    """Why the answer was broken off, as the status of the reason; None when it was not."""
+    code: int = CLIENT_LEFT
+    """How the exchange really ended; until it has, the client may still leave."""
+
+    def seconds(self) -> float:
+        """Return the seconds since the request's head."""
+        return perf_counter() - self.started
+
+
+EXCHANGE = web.RequestKey("exchange", Exchange)
+REQUEST_ID = web.RequestKey("request_id", str)
+
+
+def endpoint_of(request: web.Request) -> Endpoint | None:
+    """Return the endpoint whose route matched; None for the pages beside them and for no route."""
+    name = request.match_info.route.name
+    return ENDPOINTS.get(name) if name is not None else None

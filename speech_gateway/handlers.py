@@ -1,0 +1,73 @@
+"""What answers: speech at the two endpoints, and the pages beside them."""
+
+import asyncio
+import logging
+
+from aiohttp import web
+
+from .client_body import ClientBody
+from .exchange import EXCHANGE, REQUEST_ID
+from .metrics import METRICS
+from .readiness import READINESS
+from .relay import relay
+from .settings import SETTINGS
+from .skit import SKIT, Call, as_refusal
+from .upstream import UpstreamError
+
+log = logging.getLogger(__name__)
+
+
+async def speech(request: web.Request) -> web.StreamResponse:
+    """Call the backend with the client's body, and stream its answer back meanwhile."""
+    endpoint = request[EXCHANGE].endpoint
+    answer = _answer_text if endpoint.holds_text else _answer_upload
+    try:
+        async with request.app[SKIT].call(endpoint, request[REQUEST_ID]) as call:
+            return await answer(request, call)
+    except UpstreamError as error:
+        log.warning("%s did not reach the backend: %s", request[REQUEST_ID], error)
+        raise as_refusal(error) from error
+
+
+async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
+    call.send_whole(request[EXCHANGE].text)
+    return await relay(request, call, request.app[SETTINGS].client_timeout)
+
+
+async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
+    settings = request.app[SETTINGS]
+    body = ClientBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
+    call.open()
+    upload = asyncio.create_task(_upload(body, call))
+    try:
+        return await relay(request, call, settings.client_timeout)
+    finally:
+        upload.cancel()
+        await asyncio.wait([upload])
+
+
+async def _upload(body: ClientBody, call: Call) -> None:
+    try:
+        while piece := await body.read():
+            await call.send(piece)
+        call.finish()
+    except Exception as error:  # noqa: BLE001 - raised again where the answer is read
+        call.fail(error)
+
+
+async def metrics_page(request: web.Request) -> web.Response:
+    """Answer a scrape."""
+    return request.app[METRICS].page(",".join(request.headers.getall("Accept", [])))
+
+
+async def alive(_request: web.Request) -> web.Response:
+    """Answer 200 while the process serves."""
+    return web.Response(text="ok\n")
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer 200 when a speech request would be served, else 503 with the reason."""
+    reason = await request.app[READINESS].ailment()
+    if reason is not None:
+        return web.Response(status=503, text=f"not ready: {reason}\n")
+    return web.Response(text="ready\n")

@@ -1,0 +1,93 @@
+"""Listening sockets, and what every connection through them is bounded by."""
+
+import socket
+import stat
+from contextlib import AsyncExitStack
+
+from aiohttp import web
+
+from .values import ListenAddress
+
+BACKLOG = 1024
+"""The default of 128 cost a burst of 200 clients a second: a lost SYN is sent again after one."""
+SEND_BUFFER = 64 * 1024
+"""Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
+LINGER = 2.0
+"""Seconds in which a refused client may go on sending before it looks at the refusal."""
+KEEPALIVE = 75.0
+HANDLER_END = 2.0
+
+
+class ListenError(Exception):
+    """An address cannot be listened on; the message is for people."""
+
+
+async def listen(app: web.Application, address: ListenAddress, stack: AsyncExitStack) -> str:
+    """Serve app on address until stack unwinds; return its URL, or ``unix:/path``.
+
+    Raises:
+        ListenError: the address cannot be had; the message is for people.
+    """
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        handle_signals=False,
+        handler_cancellation=True,
+        keepalive_timeout=KEEPALIVE,
+        lingering_time=LINGER,
+        shutdown_timeout=HANDLER_END,
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    try:
+        sock = _bind(address)
+    except OSError as error:
+        raise ListenError(f"cannot listen on {_shown(address)}: {error.strerror}") from error
+    await web.SockSite(runner, sock, backlog=BACKLOG).start()
+    if address.unix_path is not None:
+        stack.callback(address.unix_path.unlink, missing_ok=True)
+        return f"unix:{address.unix_path}"
+    host, port = sock.getsockname()[:2]
+    if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
+        host = "localhost"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _bind(address: ListenAddress) -> socket.socket:
+    if address.unix_path is not None:
+        sock = socket.socket(socket.AF_UNIX)
+        _remove_stale(address)
+        sock.bind(str(address.unix_path))
+    else:
+        sock = _bind_port(address.host, address.port)
+    # Connections inherit it.
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return sock
+
+
+def _bind_port(host: str, port: int) -> socket.socket:
+    if not host and socket.has_dualstack_ipv6():
+        return socket.create_server(
+            ("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG
+        )
+    infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, sockaddr = infos[0]
+    return socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
+
+
+def _remove_stale(address: ListenAddress) -> None:
+    """Remove a socket file that nobody listens on any more."""
+    path = address.unix_path
+    assert path is not None
+    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+
+
+def _shown(address: ListenAddress) -> str:
+    return str(address.unix_path or f"{address.host}:{address.port}")

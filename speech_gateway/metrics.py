@@ -1,0 +1,183 @@
+"""The metrics, their names and their labels: a frozen contract with dashboards."""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import prometheus_client
+from aiohttp import web
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+
+from . import __version__
+from .endpoints import ENDPOINTS, METHODS
+from .exchange import CLIENT_LEFT, Exchange
+
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+FIRST_BYTE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+REASONS = {
+    413: "too_large",
+    415: "bad_content_type",
+    502: "upstream_error",
+    504: "upstream_error",
+}
+NAMED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
+OTHER_METHOD = "other"
+KNOWN_CODES = (200, 400, 408, 413, 415, CLIENT_LEFT, 500, 502, 503, 504)
+"""How the gateway itself can end an exchange; the backend's own statuses come as they come."""
+_METHODS_REFUSED = ("GET", "HEAD", OTHER_METHOD)
+_REGISTERED = frozenset(status.value for status in HTTPStatus)
+
+
+def method_label(method: str) -> str:
+    """Fold all but the four named methods, so that clients cannot make series."""
+    return method if method in NAMED_METHODS else OTHER_METHOD
+
+
+def code_label(code: int) -> str:
+    """Fold a code that is no registered status (RFC 9110, section 15) to its class."""
+    if code in _REGISTERED or code == CLIENT_LEFT:
+        return str(code)
+    return f"{code // 100}xx"
+
+
+@dataclass(frozen=True, slots=True)
+class _Series:
+    """One endpoint's children, looked up once."""
+
+    inflight: Gauge
+    waiting: Gauge
+    duration: Histogram
+    upstream: Histogram
+    first_byte: Histogram
+    bytes_out: Counter
+
+
+class Metrics:
+    """All series of one gateway, in a registry of its own."""
+
+    def __init__(self, *, slots: int, process: bool = True) -> None:
+        # Go's client has no _created series, and dashboards know none.
+        prometheus_client.disable_created_metrics()
+        self.registry = registry = CollectorRegistry()
+        self.requests = Counter(
+            "gateway_requests_total",
+            "Requests finished, by how they really ended.",
+            ("endpoint", "method", "code"),
+            registry=registry,
+        )
+        self.rejected = Counter(
+            "gateway_rejected_total",
+            "Requests refused, by reason.",
+            ("endpoint", "reason"),
+            registry=registry,
+        )
+        self._series = self._per_endpoint()
+        Gauge(
+            "gateway_slots", "Requests that may talk to the backend at once.", registry=registry
+        ).set(slots)
+        Gauge(
+            "gateway_build_info", "The version that runs.", ("version",), registry=registry
+        ).labels(__version__).set(1)
+        if process:
+            ProcessCollector(registry=registry)
+            PlatformCollector(registry=registry)
+        self._begin_at_zero()
+
+    def _per_endpoint(self) -> dict[str, _Series]:
+        def histogram(name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
+            return Histogram(name, text, ("endpoint",), buckets=buckets, registry=self.registry)
+
+        def gauge(name: str, text: str) -> Gauge:
+            return Gauge(name, text, ("endpoint",), registry=self.registry)
+
+        duration = histogram(
+            "gateway_request_duration_seconds",
+            "Seconds from the request's head to the last byte or the break.",
+        )
+        inflight = gauge(
+            "gateway_inflight_requests",
+            "Requests received and not finished, waiting ones included.",
+        )
+        upstream = histogram(
+            "gateway_upstream_duration_seconds",
+            "Seconds from calling the backend to its response headers.",
+        )
+        waiting = gauge("gateway_waiting_requests", "Requests waiting at the gate for a slot.")
+        first_byte = histogram(
+            "gateway_first_byte_seconds",
+            "Seconds from the request's head to the first byte of the answer's body.",
+            FIRST_BYTE_BUCKETS,
+        )
+        bytes_out = Counter(
+            "gateway_response_bytes_total",
+            "Bytes of answers relayed to clients.",
+            ("endpoint",),
+            registry=self.registry,
+        )
+        return {
+            name: _Series(
+                inflight=inflight.labels(name),
+                waiting=waiting.labels(name),
+                duration=duration.labels(name),
+                upstream=upstream.labels(name),
+                first_byte=first_byte.labels(name),
+                bytes_out=bytes_out.labels(name),
+            )
+            for name in ENDPOINTS
+        }
+
+    def _begin_at_zero(self) -> None:
+        for endpoint in ENDPOINTS:
+            for method in METHODS:
+                for code in KNOWN_CODES:
+                    self.requests.labels(endpoint, method, code_label(code))
+            for method in _METHODS_REFUSED:
+                self.requests.labels(endpoint, method, "405")
+            for reason in sorted(set(REASONS.values())):
+                self.rejected.labels(endpoint, reason)
+
+    def received(self, exchange: Exchange) -> None:
+        """Count a request in, at its head."""
+        self._series[exchange.endpoint.name].inflight.inc()
+
+    def finished(self, exchange: Exchange, method: str) -> None:
+        """Count a request out, by the code it ended with."""
+        endpoint = exchange.endpoint.name
+        series = self._series[endpoint]
+        series.inflight.dec()
+        series.duration.observe(exchange.seconds())
+        if exchange.first_byte_after is not None:
+            series.first_byte.observe(exchange.first_byte_after)
+            series.bytes_out.inc(exchange.bytes_out)
+        self.requests.labels(endpoint, method_label(method), code_label(exchange.code)).inc()
+        if reason := REASONS.get(exchange.code):
+            self.rejected.labels(endpoint, reason).inc()
+
+    def upstream_answered(self, endpoint: str, seconds: float) -> None:
+        """Observe how long the backend took to its response headers."""
+        self._series[endpoint].upstream.observe(seconds)
+
+    def waiting(self, endpoint: str) -> Gauge:
+        """Return the gauge of what waits at the gate."""
+        return self._series[endpoint].waiting
+
+    def page(self, accept: str) -> web.Response:
+        """Return the page a scraper asked for: text, or OpenMetrics where it accepts that."""
+        try:
+            encode, content_type = choose_encoder(accept)
+            body = encode(self.registry)
+        except ValueError:  # a version that is no number
+            encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
+            body = encode(self.registry)
+        return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+METRICS = web.AppKey("metrics", Metrics)

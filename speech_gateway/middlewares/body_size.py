@@ -1,0 +1,25 @@
+"""Judges a body by the size it declares, before a byte of it is read."""
+
+from aiohttp import web
+
+from ..client_body import no_body, too_large
+from ..exchange import EXCHANGE
+from . import Handler, Step
+
+
+class CheckBodySize(Step):
+    """Refuse a declared length over limit (bytes) with 413, and no body at all with 400."""
+
+    def __init__(self, limit: int) -> None:
+        if limit < 1:
+            raise ValueError("the body limit must be at least one byte")
+        self._limit = limit
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (exchange := request.get(EXCHANGE)) is not None:
+            if not request.body_exists or request.content_length == 0:
+                raise no_body(exchange.endpoint)
+            if request.content_length is not None and request.content_length > self._limit:
+                raise too_large(self._limit)
+        return await handler(request)

@@ -1,0 +1,30 @@
+"""Lets through the media types that an endpoint takes or may take for granted."""
+
+from aiohttp import hdrs, web
+
+from ..endpoints import Endpoint
+from ..exchange import EXCHANGE
+from . import Handler, Step
+
+
+class CheckContentType(Step):
+    """Refuse other media types, and any content coding, with 415."""
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (exchange := request.get(EXCHANGE)) is not None:
+            _check(request, exchange.endpoint)
+        return await handler(request)
+
+
+def _check(request: web.Request, endpoint: Endpoint) -> None:
+    media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
+    if media_type != endpoint.media_type and media_type not in endpoint.assumed_types:
+        raise web.HTTPUnsupportedMediaType(
+            text=f"{endpoint.path} takes {endpoint.noun}; send it with Content-Type: {endpoint.media_type}\n"
+        )
+    coding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
+    if coding not in ("", "identity"):
+        raise web.HTTPUnsupportedMediaType(
+            text=f"{endpoint.path} takes {endpoint.noun} as it is; send it without a Content-Encoding\n"
+        )

@@ -1,0 +1,58 @@
+"""Gives every request an id and writes a line for each that has ended."""
+
+import logging
+import re
+from uuid import uuid4
+
+from aiohttp import web
+
+from ..exchange import EXCHANGE, REQUEST_ID, Exchange
+from ..metrics import method_label
+from . import Handler, Step
+
+REQUEST_ID_HEADER = "X-Request-ID"
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+log = logging.getLogger(__name__)
+
+
+class LogRequests(Step):
+    """Keep a client's sane ``X-Request-ID`` or make one, send it back, and log the ending."""
+
+    async def setup(self, app: web.Application) -> None:
+        """Take the next place, and a look at every response's headers."""
+        await super().setup(app)
+        app.on_response_prepare.append(_mark)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get(REQUEST_ID_HEADER, "")
+        request[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else uuid4().hex
+        exchange = request.get(EXCHANGE)
+        if exchange is None:
+            return await handler(request)
+        try:
+            return await handler(request)
+        finally:
+            if log.isEnabledFor(logging.INFO):
+                _write_line(request, exchange)
+
+
+def _write_line(request: web.Request, exchange: Exchange) -> None:
+    fields = {
+        "endpoint": exchange.endpoint.name,
+        "method": method_label(request.method),
+        "code": exchange.code,
+        "seconds": round(exchange.seconds(), 4),
+        "bytes_out": exchange.bytes_out,
+        "client": request.remote or "",
+        "request_id": request[REQUEST_ID],
+    }
+    log.info("%(method)s /%(endpoint)s ended with %(code)s", fields, extra={"fields": fields})
+
+
+async def _mark(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["Server"] = "speech-gateway"  # not the versions of what is inside
+    response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    # nginx holds a proxied answer back in its buffers without this
+    response.headers["X-Accel-Buffering"] = "no"

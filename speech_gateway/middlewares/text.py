@@ -1,0 +1,84 @@
+"""Reads a text whole and judges it, so that a slow sender holds no slot."""
+
+import codecs
+
+from aiohttp import web
+
+from ..client_body import ClientBody, no_body
+from ..exchange import EXCHANGE
+from . import Handler, Step
+
+MOST_BYTES_A_CHARACTER = 4
+"""In every charset below."""
+BYTE_ORDER_MARK = 4
+CHARSETS = frozenset(
+    {"ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r", "koi8-u"}
+    | {"big5", "gbk", "gb18030", "shift_jis", "euc_jp", "euc_kr"}
+    | {f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))}
+    | {f"cp125{part}" for part in range(9)}
+)
+"""By Python's names; its other codecs are not all for text, nor all fast on hostile input."""
+
+
+class ReadText(Step):
+    """Refuse a text of over max_characters with 413; one that is empty or does not decode with 400."""
+
+    def __init__(self, *, max_characters: int, max_bytes: int, timeout: float) -> None:
+        if max_characters < 1:
+            raise ValueError("the text limit must be at least one character")
+        self._max_characters = max_characters
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = request.get(EXCHANGE)
+        if exchange is not None and exchange.endpoint.holds_text:
+            codec = _codec(request.charset)
+            raw = await self._read(request)
+            text = self._decode(raw, codec)
+            if not text.strip():
+                raise no_body(exchange.endpoint)
+            exchange.text = text.encode()
+        return await handler(request)
+
+    async def _read(self, request: web.Request) -> bytes:
+        # No text within the limit is longer than this, so nothing longer is ever held.
+        enough = self._max_characters * MOST_BYTES_A_CHARACTER + BYTE_ORDER_MARK
+        if request.content_length is not None and request.content_length > enough:
+            raise self._too_long()
+        body = ClientBody(request, limit=self._max_bytes, timeout=self._timeout)
+        text = bytearray()
+        while piece := await body.read():
+            text += piece
+            if len(text) > enough:
+                raise self._too_long()
+        return bytes(text)
+
+    def _decode(self, raw: bytes, codec: str) -> str:
+        try:
+            text = raw.decode(codec)
+        except UnicodeDecodeError:
+            raise web.HTTPBadRequest(
+                text=f"the text does not decode as {codec}; send UTF-8, or name its charset in Content-Type\n"
+            ) from None
+        if len(text) > self._max_characters:
+            raise self._too_long()
+        return text
+
+    def _too_long(self) -> web.HTTPException:
+        return web.HTTPRequestEntityTooLarge(
+            self._max_characters,
+            self._max_characters + 1,
+            text=f"the text is too long; at most {self._max_characters} characters are spoken\n",
+        )
+
+
+def _codec(charset: str | None) -> str:
+    try:
+        name = codecs.lookup(charset or "utf-8").name
+    except (LookupError, ValueError):  # ValueError: a NUL in the name
+        name = ""
+    if name not in CHARSETS:
+        raise web.HTTPBadRequest(text="the text's charset is not known here; send UTF-8\n")
+    return name

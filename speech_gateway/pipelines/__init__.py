@@ -1,0 +1,85 @@
+"""The pipelines sent to the backend: the packaged ones, and an operator's own."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+REQUIRED_KINDS = ("streamkit::http_input", "streamkit::http_output")
+
+
+class PipelineError(ValueError):
+    """A pipeline that the backend would not run; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A pipeline's YAML, ready to be sent."""
+
+    yaml: str
+
+
+def packaged(name: str, **params: object) -> Pipeline:
+    """Return the packaged pipeline ``name`` (tts or stt), with params set on its speech node."""
+    text = files(__name__).joinpath(f"{name}.yml").read_text(encoding="utf-8")
+    if not params:
+        return Pipeline(text)
+    document = yaml.safe_load(text)
+    for node in nodes(document):
+        if str(node["kind"]).startswith("plugin::"):
+            node["params"].update(params)
+    return Pipeline(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+
+
+def load(path: Path) -> Pipeline:
+    """Read and check an operator's pipeline.
+
+    Raises:
+        PipelineError: the file cannot be read, or the backend would refuse it.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise PipelineError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise PipelineError("is not UTF-8 text") from None
+    check(text)
+    return Pipeline(text)
+
+
+def check(text: str) -> None:
+    """Raise PipelineError unless text is a oneshot pipeline from HTTP to HTTP."""
+    document = parse(text)
+    if document.get("mode") != "oneshot":
+        raise PipelineError("is not a oneshot pipeline; it needs the line 'mode: oneshot'")
+    kinds = {node["kind"] for node in nodes(document)}
+    for kind in REQUIRED_KINDS:
+        if kind not in kinds:
+            raise PipelineError(f"has no {kind} node; a oneshot pipeline needs one")
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the YAML mapping in text, or raise PipelineError."""
+    try:
+        document = yaml.safe_load(text)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise PipelineError(f"is not YAML{where}") from None
+    if not isinstance(document, dict):
+        raise PipelineError("is not a YAML mapping")
+    return document
+
+
+def nodes(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the nodes of a pipeline, given as a list of steps or as named nodes."""
+    steps, named = document.get("steps"), document.get("nodes")
+    listed = list(steps) if isinstance(steps, list) else []
+    if isinstance(named, dict):
+        listed += named.values()
+    for node in listed:
+        if isinstance(node, dict) and isinstance(node.get("kind"), str):
+            yield node

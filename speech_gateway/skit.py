@@ -1,0 +1,263 @@
+"""The backend's protocol: StreamKit's multipart oneshot call, its answers and its faults."""
+
+import asyncio
+import logging
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from secrets import token_hex
+from time import perf_counter
+from typing import Self
+
+from aiohttp import web
+
+from . import __version__
+from .endpoints import ENDPOINTS, Endpoint
+from .pipelines import Pipeline
+from .upstream import Connector, Head, Upstream, UpstreamAddress, UpstreamError, UpstreamSilentError
+
+ERROR_BODY_LIMIT = 4096
+OPEN_TIMEOUT = 5.0
+HEALTH_TIMEOUT = 5.0
+
+_MEDIA_TYPE = re.compile(
+    r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=(\"[\w .+:/-]*\"|[\w.+:/-]+))*", re.ASCII
+)
+_RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What of the backend's head may be passed back."""
+
+    status: int
+    content_type: str | None
+    retry_after: str | None
+
+
+def as_refusal(error: UpstreamError) -> web.HTTPException:
+    """Return what a client is told of a fault of the backend's: nothing of the inside."""
+    if isinstance(error, UpstreamSilentError):
+        return web.HTTPGatewayTimeout(
+            text="the speech backend took too long to answer; try again later\n"
+        )
+    return web.HTTPBadGateway(text="the speech backend failed on this request; try again later\n")
+
+
+class Template:
+    """Everything of a call to one endpoint's pipeline that does not change, built once."""
+
+    def __init__(
+        self, endpoint: Endpoint, pipeline: Pipeline, address: UpstreamAddress, token: str | None
+    ) -> None:
+        boundary = token_hex(24)  # past guessing, so that no body can hold it
+        self._head = (
+            f"POST {address.base_path}/api/v1/process HTTP/1.1\r\n"
+            f"Host: {address.host_header}\r\n"
+            f"User-Agent: speech-gateway/{__version__}\r\n"
+            "Accept-Encoding: identity\r\n"
+            "Connection: close\r\n"
+            f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
+            f"X-StreamKit-Service: {endpoint.name}\r\n"
+            + (f"Authorization: Bearer {token}\r\n" if token else "")
+        ).encode("latin-1")
+        self.before_media = (
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="config"\r\n\r\n'
+            f"{pipeline.yaml}\r\n"
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="media"; filename="media"\r\n'
+            f"Content-Type: {endpoint.media_type}\r\n\r\n"
+        ).encode()
+        self.after_media = f"\r\n--{boundary}--\r\n".encode()
+
+    def whole(self, request_id: str, media: bytes) -> bytes:
+        """Return the whole call, with media held in memory."""
+        length = len(self.before_media) + len(media) + len(self.after_media)
+        head = b"%sX-Request-ID: %s\r\nContent-Length: %d\r\n\r\n" % (
+            self._head,
+            request_id.encode(),
+            length,
+        )
+        return b"".join((head, self.before_media, media, self.after_media))
+
+    def opening(self, request_id: str) -> bytes:
+        """Return the call up to the first byte of media, which is still to come."""
+        head = b"%sX-Request-ID: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % (
+            self._head,
+            request_id.encode(),
+        )
+        return head + chunk(self.before_media)
+
+    def closing(self) -> bytes:
+        """Return what follows the last byte of media."""
+        return chunk(self.after_media) + b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    """Return data as one chunk (RFC 9112, section 7.1)."""
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class Call:
+    """One call under way."""
+
+    def __init__(
+        self, upstream: Upstream, template: Template, request_id: str, on_head: Callable[[], None]
+    ) -> None:
+        self._upstream = upstream
+        self._template = template
+        self._request_id = request_id
+        self._on_head = on_head
+
+    def send_whole(self, media: bytes) -> None:
+        """Send a call whose media is all there."""
+        self._upstream.send(self._template.whole(self._request_id, media))
+        self._upstream.request_sent()
+
+    def open(self) -> None:
+        """Begin a live call: the backend wants the media part to begin within 5 s."""
+        self._upstream.send(self._template.opening(self._request_id))
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of live media, and wait when the backend is slow to take it."""
+        self._upstream.send(chunk(piece))
+        await self._upstream.drain()
+
+    def finish(self) -> None:
+        """End the live media."""
+        self._upstream.send(self._template.closing())
+        self._upstream.request_sent()
+
+    def fail(self, error: Exception) -> None:
+        """Give the call up: the one who reads the answer gets error raised."""
+        self._upstream.fail(error)
+
+    async def answer(self) -> Answer:
+        """Return the head of the answer.
+
+        Raises:
+            UpstreamError: what came is no answer to pass back.
+            web.HTTPException: what the upload failed with.
+        """
+        head = await self._upstream.head()
+        self._on_head()
+        if not 200 <= head.status < 300 and not 400 <= head.status < 600:
+            raise UpstreamError(f"the backend answered {head.status}, which has no meaning here")
+        if head.status < 300:
+            _check_relayable(head)
+        return Answer(
+            status=head.status,
+            content_type=_matching(_MEDIA_TYPE, head.fields.get("content-type")),
+            retry_after=_matching(_RETRY_AFTER, head.fields.get("retry-after")),
+        )
+
+    async def read(self) -> bytes:
+        """Return what has come of the answer's body, nothing at its end; raises as answer does."""
+        return await self._upstream.read()
+
+    async def error_body(self) -> bytes:
+        """Return at most 4,096 bytes of an error's body, as far as it came."""
+        body = b""
+        try:
+            while len(body) < ERROR_BODY_LIMIT and (piece := await self._upstream.read()):
+                body += piece
+        except UpstreamError as error:
+            log.info("an error's body was cut: %s", error)
+        return body[:ERROR_BODY_LIMIT]
+
+
+def _check_relayable(head: Head) -> None:
+    if not head.framed:
+        raise UpstreamError("the answer has no length and no chunks: its end could not be told")
+    if head.fields.get("content-encoding", "identity").lower() != "identity":
+        raise UpstreamError("the answer is encoded, though identity was asked for")
+
+
+def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
+    return value if value is not None and pattern.fullmatch(value) else None
+
+
+class Skit:
+    """The backend, as the handlers see it.
+
+    Observe is told, for each answer, the endpoint and the seconds from the call to the head.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        pipelines: Mapping[str, Pipeline],
+        token: str | None,
+        observe: Callable[[str, float], None],
+    ) -> None:
+        self._connector = connector
+        self._observe = observe
+        address = connector.address
+        self._health_request = (
+            f"GET {address.base_path}/healthz HTTP/1.1\r\n"
+            f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
+        ).encode("latin-1")
+        self._templates = {
+            name: Template(endpoint, pipelines[name], address, token)
+            for name, endpoint in ENDPOINTS.items()
+        }
+
+    @classmethod
+    def at(
+        cls,
+        address: UpstreamAddress,
+        pipelines: Mapping[str, Pipeline],
+        *,
+        token: str | None,
+        timeout: float,
+        observe: Callable[[str, float], None],
+    ) -> Self:
+        """Return the backend at address, given up when silent for timeout seconds."""
+        connector = Connector(address, timeout=timeout, open_timeout=OPEN_TIMEOUT)
+        return cls(connector, pipelines, token, observe)
+
+    @asynccontextmanager
+    async def call(self, endpoint: Endpoint, request_id: str) -> AsyncIterator[Call]:
+        """Connect for one call, and break the connection when the block ends.
+
+        Raises:
+            UpstreamError: the backend did not take the connection.
+        """
+        called = perf_counter()
+        upstream = await self._connector.connect()
+        try:
+            yield Call(
+                upstream,
+                self._templates[endpoint.name],
+                request_id,
+                lambda: self._observe(endpoint.name, perf_counter() - called),
+            )
+        finally:
+            upstream.close()
+
+    async def ailment(self) -> str | None:
+        """Return why the backend can take no calls, for people; None when it can."""
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT):
+                upstream = await self._connector.connect()
+                try:
+                    upstream.send(self._health_request)
+                    upstream.request_sent()
+                    head = await upstream.head()
+                finally:
+                    upstream.close()
+        except (TimeoutError, UpstreamSilentError):
+            return "the speech backend does not answer in time"
+        except UpstreamError as error:
+            log.info("not ready: %s", error)
+            return "the speech backend cannot be reached"
+        if head.status != web.HTTPOk.status_code:
+            return f"the speech backend answers {head.status} to a question for its health"
+        return None
+
+
+SKIT = web.AppKey("skit", Skit)

@@ -1,0 +1,129 @@
+"""How a setting's text becomes its value; each ValueError says what the value may be."""
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from .upstream import UpstreamAddress
+
+T = TypeVar("T")
+EMBEDDED = "embedded"
+_UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
+_WHOLE = re.compile(r"[0-9]{1,15}")
+_HOST = re.compile(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where the gateway listens: a port of a host (all of them when empty), or a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    unix_path: Path | None = None
+
+
+def listen_address(text: str) -> ListenAddress:
+    """Parse ``host:port``, ``:port``, ``[::1]:port`` or ``unix:/path``."""
+    problem = "must be host:port, :port, [::1]:port or unix:/path"
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        if not path.startswith("/") or "\0" in path:
+            raise ValueError(problem)
+        return ListenAddress(unix_path=Path(path))
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(problem)
+    if not colon or not _WHOLE.fullmatch(port) or int(port) > 65535 or not _HOST.fullmatch(host):
+        raise ValueError(problem)
+    return ListenAddress(host=host, port=int(port))
+
+
+def backend(text: str) -> UpstreamAddress | None:
+    """Parse the backend's URL; ``embedded`` is None."""
+    if text == EMBEDDED:
+        return None
+    problem = f"must be an http:// or https:// URL without user, query or fragment, or '{EMBEDDED}'"
+    try:
+        url = urlsplit(text)
+        port = url.port
+    except ValueError:
+        raise ValueError(problem) from None
+    plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (
+        url.query or url.fragment or "@" in url.netloc
+    )
+    if url.scheme not in ("http", "https") or not url.hostname or not plain or port == 0:
+        raise ValueError(problem)
+    tls = url.scheme == "https"
+    return UpstreamAddress(
+        host=url.hostname,
+        port=port or (443 if tls else 80),
+        tls=tls,
+        base_path=url.path.rstrip("/"),
+    )
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers of at least least."""
+
+    def parse(text: str) -> int:
+        if not _WHOLE.fullmatch(text.strip()) or int(text) < least:
+            raise ValueError(f"must be a whole number, {least} or more")
+        return int(text)
+
+    return parse
+
+
+def seconds(*, zero: bool = False) -> Callable[[str], float]:
+    """Return a parser of durations: seconds, or a number with ms, s, m or h."""
+
+    def parse(text: str) -> float:
+        match = _DURATION.fullmatch(text.strip())
+        value = float(match[1]) * _UNITS[match[2]] if match else math.nan
+        if not (0 < value <= 86400 or (zero and value == 0)):
+            raise ValueError(
+                f"must be a duration, {'0' if zero else 'more than 0'} to 24h, like 30, 0.5, 500ms or 2m"
+            )
+        return value
+
+    return parse
+
+
+def token(text: str) -> str:
+    """Check a bearer token: it goes into a header."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError("must be visible ASCII characters without spaces")
+    return text
+
+
+def token_file(text: str) -> str:
+    """Read the token from the file at path text."""
+    try:
+        return token(Path(text).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError, ValueError):
+        raise ValueError("must be a readable file that holds one token") from None
+
+
+def text_value(text: str) -> str:
+    """Take a text as it is, so that it is one."""
+    if not text.strip() or not text.isprintable():
+        raise ValueError("must be a printable text")
+    return text
+
+
+def one_of(*choices: str) -> Callable[[str], str]:
+    """Return a parser that takes the choices alone."""
+
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be {' or '.join(choices)}")
+        return text
+
+    return parse
