@@ -4,6 +4,7 @@ from aiohttp import web
 
 from . import handlers
 from .client_body import leave_expectation
+from .connector import UpstreamAddress
 from .endpoints import ENDPOINTS
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
@@ -20,7 +21,6 @@ from .middlewares.text import ReadText
 from .readiness import READINESS, Readiness
 from .settings import SETTINGS, Settings
 from .skit import SKIT, Skit
-from .upstream import UpstreamAddress
 
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:

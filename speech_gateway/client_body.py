@@ -62,7 +62,7 @@ class ClientBody:
             except TimeoutError:
                 if max(since, self._exchange.moved) + self._timeout <= self._loop.time():
                     raise web.HTTPRequestTimeout(
-                        text=f"nothing of the body came for {self._timeout:g} s; send it without pauses\n"
+                        text=f"nothing of the body came for {self._timeout:g} s; keep sending\n"
                     ) from None
             except web.RequestPayloadError:
                 raise web.HTTPBadRequest(
@@ -74,7 +74,7 @@ class ClientBody:
 
 
 def _invite(request: web.Request) -> None:
-    """Send the 100 that the client may wait for (RFC 9110, section 10.1.1), now that it is wanted."""
+    """Send the 100 that the client may wait for (RFC 9110, section 10.1.1), now it is wanted."""
     expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     unsent = not request.content.is_eof() and not request.content.total_bytes
     if expects and unsent and request.version >= (1, 1) and request.transport is not None:

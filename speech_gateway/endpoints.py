@@ -18,7 +18,7 @@ class Endpoint:
     answer_type: str
     """The type of the answer when the backend names none."""
     holds_text: bool
-    """Whether the body is a text, read and judged whole before the gate; else it is a live upload."""
+    """Whether the body is a text, read and judged before the gate; else it is a live upload."""
     transcribes: bool
     """Whether the answer is lines of transcripts, in the backend's wrapper."""
     noun: str

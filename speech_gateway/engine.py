@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .upstream import UpstreamAddress
+from .connector import UpstreamAddress
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 5.0
@@ -108,7 +108,7 @@ class Engine:
                     process = await self._spawn()
                     break
                 except EngineError as error:
-                    log.error("%s", error)  # noqa: TRY400 - its traceback tells nothing
+                    log.error("%s", error)
                     pause = min(2 * pause, LONGEST_PAUSE)
 
 

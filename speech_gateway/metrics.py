@@ -65,7 +65,7 @@ class Metrics:
 
     def __init__(self, *, slots: int, process: bool = True) -> None:
         # Go's client has no _created series, and dashboards know none.
-        prometheus_client.disable_created_metrics()
+        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "gateway_requests_total",

@@ -23,11 +23,11 @@ def load(reference: str) -> Plugin:
         factory = getattr(importlib.import_module(module_name), factory_name)
     except AttributeError:
         raise PluginError(f"'{reference}': {module_name} has no {factory_name}") from None
-    except Exception as error:  # noqa: BLE001 - a module may raise anything when imported
+    except Exception as error:
         raise PluginError(f"'{reference}' cannot be imported: {_brief(error)}") from error
     try:
         plugin: Plugin = factory()
-    except Exception as error:  # noqa: BLE001 - so may a factory
+    except Exception as error:
         raise PluginError(f"'{reference}' cannot be made: {_brief(error)}") from error
     if not inspect.iscoroutinefunction(getattr(plugin, "setup", None)):
         raise PluginError(f"'{reference}' makes an object without 'async def setup(app)'")

@@ -94,7 +94,7 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     """Answer request with what the backend answers; timeout is the client's, in seconds.
 
     Raises:
-        web.HTTPException: there is nothing to relay: the backend's error or fault, or the upload's.
+        web.HTTPException: there is nothing to relay, for a fault of the backend's or the upload's.
     """
     try:
         answer = await call.answer()
@@ -102,13 +102,15 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
         log.warning("%s failed at the backend: %s", request[REQUEST_ID], error)
         raise as_refusal(error) from error
     if answer.status >= 400:
-        raise await _backend_error(call, answer)
+        return await _backend_error(request, call, answer)
     _bound_memory(request)
-    response = web.StreamResponse(status=answer.status, headers=_headers(request, answer))
+    endpoint = request[EXCHANGE].endpoint
+    headers = _headers(answer, endpoint.answer_type)
+    response = web.StreamResponse(status=answer.status, headers=headers)
     await response.prepare(request)
     client = _ClientSide(request, response, timeout)
     try:
-        await _carry(call, client, Unwrapper() if request[EXCHANGE].endpoint.transcribes else None)
+        await _carry(call, client, Unwrapper() if endpoint.transcribes else None)
     except UpstreamError as error:
         log.warning("%s was broken off by the backend: %s", request[REQUEST_ID], error)
         await _break_after_last_words(request, as_refusal(error).status)
@@ -133,26 +135,15 @@ async def _carry(call: Call, client: _ClientSide, unwrapper: Unwrapper | None) -
     await client.end()
 
 
-async def _backend_error(call: Call, answer: Answer) -> web.HTTPException:
+async def _backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
     """Return the backend's error as it may be passed back."""
     body = await call.error_body()
-    content_type = answer.content_type
+    log.info("%s was refused by the backend with %d", request[REQUEST_ID], answer.status)
     if not body:
-        body = b"the speech backend refused this request without a word\n"
-        content_type = None
-    headers = {"Content-Type": content_type or "text/plain; charset=utf-8"}
-    if answer.retry_after is not None:
-        headers["Retry-After"] = answer.retry_after
-    return _BackendRefusal(answer.status, body, headers)
-
-
-class _BackendRefusal(web.HTTPException):
-    """An error status and body of the backend's."""
-
-    def __init__(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.status_code = status
-        super().__init__(headers=headers)
-        self.body = body
+        text = f"the speech backend refused this request with {answer.status}\n"
+        return web.Response(status=answer.status, text=text)
+    headers = _headers(answer, "text/plain; charset=utf-8")
+    return web.Response(status=answer.status, body=body, headers=headers)
 
 
 def _bound_memory(request: web.Request) -> None:
@@ -160,8 +151,9 @@ def _bound_memory(request: web.Request) -> None:
         request.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
 
 
-def _headers(request: web.Request, answer: Answer) -> dict[str, str]:
-    headers = {"Content-Type": answer.content_type or request[EXCHANGE].endpoint.answer_type}
+def _headers(answer: Answer, content_type: str) -> dict[str, str]:
+    """Return what may be passed back of the head; content_type is for an answer without one."""
+    headers = {"Content-Type": answer.content_type or content_type}
     if answer.retry_after is not None:
         headers["Retry-After"] = answer.retry_after
     return headers

@@ -11,11 +11,11 @@ from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from .app import create_app, create_metrics_app
+from .connector import UpstreamAddress
 from .engine import Engine
 from .listeners import listen
 from .middlewares.drain import DRAIN
 from .settings import Settings
-from .upstream import UpstreamAddress
 
 log = logging.getLogger(__name__)
 

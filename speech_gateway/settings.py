@@ -8,11 +8,11 @@ from typing import Any
 from aiohttp import web
 
 from . import logs, pipelines, plugins, values
+from .connector import UpstreamAddress
 from .engine import missing_parts
 from .middlewares import Plugin
 from .pipelines import Pipeline
 from .sources import Option, Sources, read_sources
-from .upstream import UpstreamAddress
 from .values import ListenAddress
 
 
@@ -227,7 +227,7 @@ def _parse(sources: Sources) -> tuple[dict[str, list[Any]], list[str]]:
 
 
 def _settings(parsed: Mapping[str, list[Any]]) -> Settings:
-    single = {name: found[-1] if found else None for name, found in parsed.items()}
+    single: dict[str, Any] = {name: found[-1] if found else None for name, found in parsed.items()}
     take: Callable[[str], Any] = single.pop
     own_stt, model = take("stt-pipeline"), take("stt-model")
     token, token_from_file = take("token"), take("token-file")

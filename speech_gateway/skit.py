@@ -1,4 +1,4 @@
-"""The backend's protocol: StreamKit's multipart oneshot call, its answers and its faults."""
+"""The backend: calls to it, what may be passed back of its answers, and its faults."""
 
 import asyncio
 import logging
@@ -6,16 +6,16 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from secrets import token_hex
 from time import perf_counter
 from typing import Self
 
 from aiohttp import web
 
-from . import __version__
+from .connector import Connector, UpstreamAddress
 from .endpoints import ENDPOINTS, Endpoint
+from .oneshot import CallTemplate, chunk
 from .pipelines import Pipeline
-from .upstream import Connector, Head, Upstream, UpstreamAddress, UpstreamError, UpstreamSilentError
+from .upstream import Head, Upstream, UpstreamError, UpstreamSilentError
 
 ERROR_BODY_LIMIT = 4096
 OPEN_TIMEOUT = 5.0
@@ -47,66 +47,15 @@ def as_refusal(error: UpstreamError) -> web.HTTPException:
     return web.HTTPBadGateway(text="the speech backend failed on this request; try again later\n")
 
 
-class Template:
-    """Everything of a call to one endpoint's pipeline that does not change, built once."""
-
-    def __init__(
-        self, endpoint: Endpoint, pipeline: Pipeline, address: UpstreamAddress, token: str | None
-    ) -> None:
-        boundary = token_hex(24)  # past guessing, so that no body can hold it
-        self._head = (
-            f"POST {address.base_path}/api/v1/process HTTP/1.1\r\n"
-            f"Host: {address.host_header}\r\n"
-            f"User-Agent: speech-gateway/{__version__}\r\n"
-            "Accept-Encoding: identity\r\n"
-            "Connection: close\r\n"
-            f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
-            f"X-StreamKit-Service: {endpoint.name}\r\n"
-            + (f"Authorization: Bearer {token}\r\n" if token else "")
-        ).encode("latin-1")
-        self.before_media = (
-            f"--{boundary}\r\n"
-            'Content-Disposition: form-data; name="config"\r\n\r\n'
-            f"{pipeline.yaml}\r\n"
-            f"--{boundary}\r\n"
-            'Content-Disposition: form-data; name="media"; filename="media"\r\n'
-            f"Content-Type: {endpoint.media_type}\r\n\r\n"
-        ).encode()
-        self.after_media = f"\r\n--{boundary}--\r\n".encode()
-
-    def whole(self, request_id: str, media: bytes) -> bytes:
-        """Return the whole call, with media held in memory."""
-        length = len(self.before_media) + len(media) + len(self.after_media)
-        head = b"%sX-Request-ID: %s\r\nContent-Length: %d\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-            length,
-        )
-        return b"".join((head, self.before_media, media, self.after_media))
-
-    def opening(self, request_id: str) -> bytes:
-        """Return the call up to the first byte of media, which is still to come."""
-        head = b"%sX-Request-ID: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-        )
-        return head + chunk(self.before_media)
-
-    def closing(self) -> bytes:
-        """Return what follows the last byte of media."""
-        return chunk(self.after_media) + b"0\r\n\r\n"
-
-
-def chunk(data: bytes) -> bytes:
-    """Return data as one chunk (RFC 9112, section 7.1)."""
-    return b"%x\r\n%s\r\n" % (len(data), data)
-
-
 class Call:
     """One call under way."""
 
     def __init__(
-        self, upstream: Upstream, template: Template, request_id: str, on_head: Callable[[], None]
+        self,
+        upstream: Upstream,
+        template: CallTemplate,
+        request_id: str,
+        on_head: Callable[[], None],
     ) -> None:
         self._upstream = upstream
         self._template = template
@@ -202,7 +151,7 @@ class Skit:
             f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
         ).encode("latin-1")
         self._templates = {
-            name: Template(endpoint, pipelines[name], address, token)
+            name: CallTemplate(endpoint, pipelines[name], address, token)
             for name, endpoint in ENDPOINTS.items()
         }
 

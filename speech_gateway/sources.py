@@ -133,7 +133,7 @@ def _make_parser(options: Sequence[Option]) -> _Parser:
 
 def _origins(parser: _Parser) -> dict[str, str]:
     """Map names of variables and keys of the file to where they stand, for people."""
-    origins = {}
+    origins: dict[str, str] = {}
     for source, entries in parser.get_source_to_settings_dict().items():
         if source == _ENVIRONMENT_SOURCE:
             origins.update((name, f"the environment's {name}") for name in entries)

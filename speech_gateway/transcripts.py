@@ -58,7 +58,7 @@ class Unwrapper:
 
 
 def unwrap(line: bytes) -> bytes:
-    """Return the wrapped object byte for byte, with what ends the line; any other line unchanged."""
+    """Return the wrapped object byte for byte, with its line's end; any other line unchanged."""
     if b'"Transcription"' not in line or len(line) > LINE_LIMIT:
         return line
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .upstream import UpstreamAddress
+from .connector import UpstreamAddress
 
 T = TypeVar("T")
 EMBEDDED = "embedded"
@@ -83,14 +83,13 @@ def whole(least: int) -> Callable[[str], int]:
 
 def seconds(*, zero: bool = False) -> Callable[[str], float]:
     """Return a parser of durations: seconds, or a number with ms, s, m or h."""
+    least = "0" if zero else "more than 0"
 
     def parse(text: str) -> float:
         match = _DURATION.fullmatch(text.strip())
         value = float(match[1]) * _UNITS[match[2]] if match else math.nan
         if not (0 < value <= 86400 or (zero and value == 0)):
-            raise ValueError(
-                f"must be a duration, {'0' if zero else 'more than 0'} to 24h, like 30, 0.5, 500ms or 2m"
-            )
+            raise ValueError(f"must be a duration, {least} to 24h, like 30, 0.5, 500ms or 2m")
         return value
 
     return parse

@@ -4,11 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from python_multipart.multipart import (
-    FormParserError,
-    MultipartParser,
-    parse_options_header,
-)
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 CONFIG_LIMIT = 256 * 1024
 
@@ -46,7 +43,6 @@ class CallReader:
         self._source = source
         self._parts: list[_Part] = []
         self._header = (bytearray(), bytearray())
-        self._ended = False
         self._parser = MultipartParser(
             boundary,
             {
@@ -57,7 +53,6 @@ class CallReader:
                 "on_headers_finished": self._on_headers_finished,
                 "on_part_data": self._on_part_data,
                 "on_part_end": self._on_part_end,
-                "on_end": self._on_end,
             },
         )
         self._open_parts = 0
@@ -128,6 +123,3 @@ class CallReader:
 
     def _on_part_end(self) -> None:
         self._parts[-1].ended = True
-
-    def _on_end(self) -> None:
-        self._ended = True

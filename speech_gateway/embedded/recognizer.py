@@ -55,7 +55,7 @@ def samples(upload: _Upload) -> Iterator[bytes]:
     """Yield 16 kHz mono 16-bit samples as the upload decodes; raises av.error.FFmpegError."""
     # No look ahead: live audio is to be heard as it comes.
     options = {"probesize": "32", "analyzeduration": "0"}
-    with av.open(upload, format="ogg", buffer_size=4096, options=options) as container:
+    with av.open(upload, "r", format="ogg", buffer_size=4096, options=options) as container:
         if not container.streams.audio:
             raise ValueError("no audio stream")
         resampler = AudioResampler("s16", "mono", RATE)
@@ -67,21 +67,25 @@ def samples(upload: _Upload) -> Iterator[bytes]:
 
 
 class Listener:
-    """Finds utterances and decodes each while it is being spoken."""
+    """Finds utterances and decodes each as soon as it has ended.
+
+    Whole, because the model's input is normalised over the utterance: decoded while it comes, the
+    first words suffer, and what one client said would colour what the next is heard to say.
+    """
 
     def __init__(self, decoder: Decoder, longest: float) -> None:
         self._decoder = decoder
         self._endpointer = Endpointer(sample_rate=RATE)
         self._longest = int(longest * BYTES_PER_SECOND)
         self._buffer = bytearray()
-        self._spoken = 0
+        self._speech = bytearray()
         self._began = 0.0
 
     def hear(self, pcm: bytes) -> Iterator[str]:
         """Yield a line for each utterance that ends within pcm."""
         self._buffer += pcm
         size = self._endpointer.frame_bytes
-        while len(self._buffer) > size:  # one is kept for the end
+        while len(self._buffer) > size:  # something is kept for the end
             frame = bytes(self._buffer[:size])
             del self._buffer[:size]
             yield from self._take(self._endpointer.process(frame))
@@ -94,23 +98,28 @@ class Listener:
     def _take(self, speech: bytes | None) -> Iterator[str]:
         if not speech:
             return
-        if not self._spoken:
+        if not self._speech:
             self._began = self._endpointer.speech_start
-            self._decoder.start_utt()
-        self._decoder.process_raw(speech)
-        self._spoken += len(speech)
-        if not self._endpointer.in_speech or self._spoken >= self._longest:
+        self._speech += speech
+        if not self._endpointer.in_speech or len(self._speech) >= self._longest:
             yield from self._end_utterance()
 
     def _end_utterance(self) -> Iterator[str]:
-        if not self._spoken:
+        if not self._speech:
             return
-        ended = self._began + self._spoken / BYTES_PER_SECOND
-        self._spoken = 0
+        text = self._decode(bytes(self._speech))
+        ended = self._began + len(self._speech) / BYTES_PER_SECOND
+        self._speech.clear()
+        if text:
+            yield transcription(text, self._began, ended)
+        self._began = ended
+
+    def _decode(self, speech: bytes) -> str:
+        self._decoder.start_utt()
+        self._decoder.process_raw(speech, full_utt=True)
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
-        if hypothesis is not None and hypothesis.hypstr:
-            yield transcription(hypothesis.hypstr, self._began, ended)
+        return hypothesis.hypstr if hypothesis is not None else ""
 
 
 def transcription(text: str, began: float, ended: float) -> str:

@@ -21,10 +21,10 @@ def _check(request: web.Request, endpoint: Endpoint) -> None:
     media_type = request.headers.get(hdrs.CONTENT_TYPE, "").partition(";")[0].strip().lower()
     if media_type != endpoint.media_type and media_type not in endpoint.assumed_types:
         raise web.HTTPUnsupportedMediaType(
-            text=f"{endpoint.path} takes {endpoint.noun}; send it with Content-Type: {endpoint.media_type}\n"
+            text=f"{endpoint.path} takes Content-Type: {endpoint.media_type}\n"
         )
     coding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
     if coding not in ("", "identity"):
         raise web.HTTPUnsupportedMediaType(
-            text=f"{endpoint.path} takes {endpoint.noun} as it is; send it without a Content-Encoding\n"
+            text=f"{endpoint.path} takes plain {endpoint.noun}; send no Content-Encoding\n"
         )

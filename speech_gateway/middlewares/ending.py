@@ -34,18 +34,19 @@ async def _answer(
     request: web.Request, handler: Handler
 ) -> tuple[web.StreamResponse, web.HTTPException | None]:
     """Return what to send, and the exception it came as: aiohttp wants that raised again."""
+    refusal: web.HTTPException
     try:
         return await handler(request), None
-    except web.HTTPException as refusal:
-        return refusal, refusal
+    except web.HTTPException as raised:
+        refusal = raised
     except Exception:
         log.exception("request %s failed in the gateway", request[REQUEST_ID])
         if request.writer.output_size > 0:
             break_off(request, web.HTTPInternalServerError.status_code)
         refusal = web.HTTPInternalServerError(
-            text=f"the gateway failed on this request; its log says why, under {request[REQUEST_ID]}\n"
+            text=f"the gateway failed on this request; its log says why: {request[REQUEST_ID]}\n"
         )
-        return refusal, refusal
+    return refusal, refusal
 
 
 async def _send_whole(request: web.Request, response: web.StreamResponse) -> int:

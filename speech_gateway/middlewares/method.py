@@ -14,9 +14,8 @@ class CheckMethod(Step):
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
         if exchange is not None and request.method not in METHODS:
+            path, noun = exchange.endpoint.path, exchange.endpoint.noun
             raise web.HTTPMethodNotAllowed(
-                request.method,
-                METHODS,
-                text=f"{exchange.endpoint.path} takes POST or PUT, with {exchange.endpoint.noun} as the body\n",
+                request.method, METHODS, text=f"{path} takes POST or PUT, with {noun} as the body\n"
             )
         return await handler(request)

@@ -21,7 +21,7 @@ CHARSETS = frozenset(
 
 
 class ReadText(Step):
-    """Refuse a text of over max_characters with 413; one that is empty or does not decode with 400."""
+    """Refuse a text over max_characters with 413; an empty or undecodable one with 400."""
 
     def __init__(self, *, max_characters: int, max_bytes: int, timeout: float) -> None:
         if max_characters < 1:
@@ -60,7 +60,7 @@ class ReadText(Step):
             text = raw.decode(codec)
         except UnicodeDecodeError:
             raise web.HTTPBadRequest(
-                text=f"the text does not decode as {codec}; send UTF-8, or name its charset in Content-Type\n"
+                text=f"the text does not decode as {codec}; send UTF-8, or name its charset\n"
             ) from None
         if len(text) > self._max_characters:
             raise self._too_long()

@@ -1,0 +1,63 @@
+"""Where the upstream is, and how a connection to it is opened."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+
+from .upstream import Upstream, UpstreamError, UpstreamSilentError
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """Where an upstream listens."""
+
+    host: str = "localhost"
+    port: int = 80
+    tls: bool = False
+    unix_path: str | None = None
+    base_path: str = ""
+
+    @property
+    def host_header(self) -> str:
+        """The ``Host`` field's value (RFC 9110, section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+class Connector:
+    """Opens connections to one address; timeouts in seconds."""
+
+    def __init__(self, address: UpstreamAddress, *, timeout: float, open_timeout: float) -> None:
+        self.address = address
+        self._timeout = timeout
+        self._open_timeout = open_timeout
+        # Reading the authorities' certificates takes milliseconds: once.
+        self._tls = ssl.create_default_context() if address.tls else None
+
+    async def connect(self) -> Upstream:
+        """Return a fresh connection: a reused one may have been closed a moment ago.
+
+        Raises:
+            UpstreamSilentError: it did not open in time.
+            UpstreamError: it was refused.
+        """
+        try:
+            async with asyncio.timeout(self._open_timeout):
+                return await self._open()
+        except TimeoutError:
+            raise UpstreamSilentError(f"no connection within {self._open_timeout:g} s") from None
+        except OSError as error:
+            raise UpstreamError(f"no connection: {error}") from error
+
+    async def _open(self) -> Upstream:
+        loop = asyncio.get_running_loop()
+        address = self.address
+        if address.unix_path is not None:
+            _, upstream = await loop.create_unix_connection(
+                lambda: Upstream(self._timeout), address.unix_path
+            )
+        else:
+            _, upstream = await loop.create_connection(
+                lambda: Upstream(self._timeout), address.host, address.port, ssl=self._tls
+            )
+        return upstream

@@ -1,0 +1,189 @@
+"""A backend that checks each call byte by byte, and answers as a test scripts it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+OK_CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
+LAST_CHUNK = b"0\r\n\r\n"
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+def answer(body: bytes, status: str = "200 OK", content_type: str = "audio/ogg") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@dataclass
+class BackendCall:
+    """One connection to the backend; a script reads the call from it and writes the answer."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    request_line: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    header_order: list[str] = field(default_factory=list)
+    config: bytes = b""
+    part_headers: list[bytes] = field(default_factory=list)
+    boundary: bytes = b""
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+    _body: bytes = b""
+    _body_ended: bool = False
+
+    async def read_head(self) -> None:
+        raw = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        self.request_line, *lines = raw.rstrip("\r\n").split("\r\n")
+        for line in lines:
+            name, _, value = line.partition(": ")
+            assert name.lower() not in self.headers, f"{name} came twice"
+            self.headers[name.lower()] = value
+            self.header_order.append(name)
+
+    async def begin(self) -> None:
+        """Read the call up to the first byte of media, and check all of it."""
+        await self.read_head()
+        if self.request_line.startswith("GET"):
+            return
+        match = re.fullmatch(
+            r"multipart/form-data; boundary=([\w'()+,./:=?-]{1,70})", self.headers["content-type"]
+        )
+        assert match
+        self.boundary = match[1].encode()
+        opening = await self._body_until(b"\r\n\r\n")
+        assert opening == b'--%s\r\nContent-Disposition: form-data; name="config"' % self.boundary
+        self.config = await self._body_until(b"\r\n--%s\r\n" % self.boundary)
+        self.part_headers = (await self._body_until(b"\r\n\r\n")).split(b"\r\n")
+
+    async def media(self) -> bytes:
+        """Return some media, nothing at its end; holds back no more than the closing boundary."""
+        closing = b"\r\n--%s--\r\n" % self.boundary
+        while True:
+            found = self._body.find(closing)
+            if found == 0:
+                assert await self._at_end(), "the call goes on after its last boundary"
+                return b""
+            ready = found if found > 0 else self._free_of(closing)
+            if ready:
+                piece, self._body = self._body[:ready], self._body[ready:]
+                assert self.boundary not in piece
+                return piece
+            await self._more()
+
+    async def whole_media(self) -> bytes:
+        media = b""
+        while piece := await self.media():
+            media += piece
+        return media
+
+    async def write(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def until_closed(self) -> None:
+        """Wait until the gateway has closed this connection."""
+        try:
+            while await self.reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+        self.closed.set()
+
+    def _free_of(self, closing: bytes) -> int:
+        for held in range(min(len(closing), len(self._body)), 0, -1):
+            if self._body.endswith(closing[:held]):
+                return len(self._body) - held
+        return len(self._body)
+
+    async def _body_until(self, end: bytes) -> bytes:
+        while end not in self._body:
+            await self._more()
+        before, _, self._body = self._body.partition(end)
+        return before
+
+    async def _at_end(self) -> bool:
+        expected = b"\r\n--%s--\r\n" % self.boundary
+        while not self._body_ended:
+            await self._more()
+        return self._body == expected
+
+    async def _more(self) -> None:
+        assert not self._body_ended, "the call ended too early"
+        if "content-length" in self.headers:
+            assert "transfer-encoding" not in self.headers
+            self._body += await self.reader.readexactly(int(self.headers["content-length"]))
+            self._body_ended = True
+            return
+        assert self.headers["transfer-encoding"] == "chunked"
+        size = int(await self.reader.readuntil(b"\r\n"), 16)
+        data = await self.reader.readexactly(size + 2)
+        assert data.endswith(b"\r\n")
+        self._body += data[:-2]
+        self._body_ended = size == 0
+
+
+Script = Callable[[BackendCall], Awaitable[None]]
+
+
+@dataclass
+class ScriptedBackend:
+    """Answers every call by ``script``; keeps the calls, and what went wrong in them."""
+
+    url: str
+    script: Script
+    calls: asyncio.Queue[BackendCall] = field(default_factory=asyncio.Queue)
+    seen: int = 0
+    broken: list[Exception] = field(default_factory=list)
+    healthy: bool = True
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        call = BackendCall(reader, writer)
+        try:
+            await call.begin()
+            if call.request_line.startswith("GET "):
+                status = "200 OK" if self.healthy else "503 Service Unavailable"
+                await call.write(answer(b"ok", status, "text/plain"))
+                return
+            self.seen += 1
+            self.calls.put_nowait(call)
+            await self.script(call)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # the gateway closed: what that means is the test's to say
+        except Exception as error:
+            self.broken.append(error)
+            raise
+        finally:
+            call.closed.set()
+            writer.close()
+
+
+async def answer_ogg(call: BackendCall) -> None:
+    """Answer whatever comes with the same few bytes."""
+    await call.whole_media()
+    await call.write(answer(b"OggS-speech"))
+
+
+@asynccontextmanager
+async def scripted_backend(script: Script = answer_ogg) -> AsyncIterator[ScriptedBackend]:
+    backend = ScriptedBackend("", script)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(backend.serve(reader, writer))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    backend.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    try:
+        yield backend
+    finally:
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert not backend.broken, backend.broken

@@ -1,0 +1,67 @@
+"""Gateways, started as the program starts them, and what they count."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from speech_gateway import settings
+from speech_gateway.metrics import METRICS
+from speech_gateway.service import Gateway, running
+
+from .client import RawClient, connect
+
+
+@dataclass
+class Served:
+    """A gateway under test."""
+
+    gateway: Gateway
+
+    @property
+    def url(self) -> str:
+        return self.gateway.url
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def sample(self, name: str, **labels: str) -> float:
+        """Return a metric's value now; 0 when there is no such series."""
+        value = self.gateway.app[METRICS].registry.get_sample_value(name, labels)
+        return value or 0.0
+
+    def count(self, endpoint: str, code: int, method: str = "POST") -> float:
+        return self.sample(
+            "gateway_requests_total", endpoint=endpoint, method=method, code=str(code)
+        )
+
+    def inflight(self, endpoint: str) -> float:
+        return self.sample("gateway_inflight_requests", endpoint=endpoint)
+
+    def waiting(self, endpoint: str) -> float:
+        return self.sample("gateway_waiting_requests", endpoint=endpoint)
+
+    async def connect(self) -> RawClient:
+        return await connect(self.port)
+
+    async def settled(self) -> None:
+        """Wait until nothing is under way, as the metrics have it."""
+        await eventually(lambda: not self.inflight("tts") and not self.inflight("stt"))
+
+
+async def eventually(condition: "object", timeout: float = 5.0) -> None:
+    """Give the loop its turns until condition holds."""
+    assert callable(condition)
+    async with asyncio.timeout(timeout):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def serving(skit_url: str, *flags: str) -> AsyncIterator[Served]:
+    """Serve on a free port, in front of skit_url, with flags as on the command line."""
+    argv = ["--listen", "127.0.0.1:0", "--skit-url", skit_url, *flags]
+    loaded, _ = settings.load(argv, {})
+    async with running(loaded) as gateway:
+        yield Served(gateway)

@@ -1,0 +1,273 @@
+"""Contract section 2: the call, byte by byte, and what comes back of the answer."""
+
+import asyncio
+
+import pytest
+import yaml
+
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+)
+from tests.support.gateway import Served, serving
+
+GENEROUS = 10.0
+
+
+async def test_a_call_carries_what_the_backend_wants_and_nothing_of_the_client(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async with await gateway.connect() as client:
+        client.request(
+            "POST",
+            "/tts",
+            {
+                "Content-Type": "text/plain; charset=utf-8",
+                "Authorization": "Bearer mine",
+                "Cookie": "a=b",
+                "X-StreamKit-Service": "stt",
+                "X-Request-ID": "id-7",
+                "X-Custom": "1",
+            },
+            b"Hello.",
+        )
+        await client.response()
+
+    call = await backend.calls.get()
+    assert call.request_line == "POST /api/v1/process HTTP/1.1"
+    assert call.headers["x-streamkit-service"] == "tts"
+    assert call.headers["x-request-id"] == "id-7"
+    assert sorted(call.headers) == [
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "user-agent",
+        "x-request-id",
+        "x-streamkit-service",
+    ]
+    assert call.part_headers == [
+        b'Content-Disposition: form-data; name="media"; filename="media"',
+        b"Content-Type: text/plain",
+    ]
+
+
+async def test_the_token_goes_to_the_backend(backend: ScriptedBackend) -> None:
+    async with serving(backend.url, "--token", "s3cret") as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.response()
+
+    assert (await backend.calls.get()).headers["authorization"] == "Bearer s3cret"
+
+
+async def test_the_backend_may_live_under_a_path(backend: ScriptedBackend) -> None:
+    async with serving(backend.url + "/skit/") as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.response()
+
+    assert (await backend.calls.get()).request_line.split()[1] == "/skit/api/v1/process"
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/tts", "kokoro"), ("/stt", "whisper")])
+async def test_the_pipeline_comes_first(
+    gateway: Served, backend: ScriptedBackend, path: str, kind: str
+) -> None:
+    async with await gateway.connect() as client:
+        client.request("POST", path, body=b"Hello.")
+        await client.response()
+
+    pipeline = yaml.safe_load((await backend.calls.get()).config)
+    assert pipeline["mode"] == "oneshot"
+    assert f"plugin::native::{kind}" in [step["kind"] for step in pipeline["steps"]]
+
+
+async def test_the_media_part_begins_before_the_first_byte_of_a_live_upload(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async with await gateway.connect() as client:
+        client.begin_upload()
+
+        # The scripted backend hands a call over once its media part has begun.
+        async with asyncio.timeout(GENEROUS):
+            call = await backend.calls.get()
+
+        assert call.part_headers[1] == b"Content-Type: audio/ogg"
+        client.chunk(b"late")
+        client.end_upload()
+        assert (await client.response()).status == 200
+
+
+async def test_each_piece_of_the_answer_arrives_before_the_next_is_sent(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    confirmed: asyncio.Queue[bytes] = asyncio.Queue()
+    pieces = [b"first", b"second", b"third"]
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED)
+        for piece in pieces:
+            await call.write(chunk(piece))
+            assert await confirmed.get() == piece
+        await call.write(LAST_CHUNK)
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        status, _ = await client.head()
+        for expected in pieces:
+            async with asyncio.timeout(GENEROUS):
+                assert await client.piece() == expected
+            confirmed.put_nowait(expected)
+        assert await client.piece() == b""
+
+    assert status == 200
+
+
+async def test_transcripts_come_back_while_the_upload_goes_on(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        assert await call.media() == b"first half"
+        await call.write(OK_CHUNKED)
+        await call.write(chunk(b'{"Transcription":{"text":"one"}}\n'))
+        assert await call.media() == b"second half"
+        assert await call.media() == b""
+        await call.write(chunk(b'{"Transcription":{"text":"two"}}\n') + LAST_CHUNK)
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.begin_upload()
+        client.chunk(b"first half")
+        async with asyncio.timeout(GENEROUS):
+            await client.head()
+            assert await client.piece() == b'{"text":"one"}\n'
+        client.chunk(b"second half")
+        client.end_upload()
+        assert await client.piece() == b'{"text":"two"}\n'
+        assert await client.piece() == b""
+
+
+async def test_of_the_answer_only_what_is_promised_is_passed_back(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(
+            b"HTTP/1.1 200 Splendid\r\nContent-Type: audio/ogg\r\nSet-Cookie: a=b\r\n"
+            b"X-Secret: inside\r\nServer: skit\r\nRetry-After: 3\r\nContent-Length: 3\r\n\r\nabc"
+        )
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert response.body == b"abc"
+    assert sorted(response.headers) == [
+        "content-type",
+        "date",
+        "retry-after",
+        "server",
+        "transfer-encoding",
+        "x-accel-buffering",
+        "x-request-id",
+    ]
+    assert response.headers["server"] == "speech-gateway"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 429, 500, 501, 599])
+async def test_the_backends_error_is_passed_on(
+    gateway: Served, backend: ScriptedBackend, status: int
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(
+            f"HTTP/1.1 {status} Oh\r\nContent-Type: text/x-error\r\nRetry-After: 9\r\n"
+            "Content-Length: 8\r\n\r\nso sorry".encode()
+        )
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+        await gateway.settled()
+
+    assert (response.status, response.body) == (status, b"so sorry")
+    assert response.headers["content-type"] == "text/x-error"
+    assert response.headers["retry-after"] == "9"
+    label = "5xx" if status == 599 else str(status)
+    assert gateway.sample(
+        "gateway_requests_total", endpoint="tts", method="POST", code=label
+    )
+
+
+async def test_at_most_4096_bytes_of_an_error_are_passed_on(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(answer(b"e" * 5000, "500 Oh"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert response.body == b"e" * 4096
+
+
+async def test_an_interim_answer_is_not_the_answer(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nA: b\r\n\r\n")
+        await call.whole_media()
+        await call.write(answer(b"abc"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert (response.status, response.body) == (200, b"abc")
+
+
+async def test_bytes_behind_the_answer_are_nobodys(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(answer(b"abc") + answer(b"smuggled"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert (response.body, response.whole) == (b"abc", True)
+
+
+async def test_a_client_of_http_1_0_is_answered_until_the_close(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.", version="1.0")
+        response = await client.response()
+
+    assert (response.status, response.body) == (200, b"OggS-speech")
+    assert "transfer-encoding" not in response.headers
+
+
+async def test_a_connection_serves_one_request_after_another(gateway: Served) -> None:
+    async with await gateway.connect() as client:
+        for _ in range(3):
+            client.request("POST", "/tts", body=b"Hello.")
+            assert (await client.response()).body == b"OggS-speech"

@@ -1,0 +1,261 @@
+"""The gate: how many pass, how the rest wait, and that every way out frees the slot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+)
+from tests.support.client import RawClient
+from tests.support.gateway import Served, eventually, serving
+
+
+@pytest.fixture
+async def narrow(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    """A gateway with one slot and two places in the queue."""
+    async with serving(backend.url, "--max-concurrency=1", "--max-queue=2") as served:
+        yield served
+
+
+def hold(backend: ScriptedBackend) -> asyncio.Event:
+    """Have backend answer nothing until the event is set."""
+    release = asyncio.Event()
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await release.wait()
+        await call.write(answer(b"done"))
+
+    backend.script = script
+    return release
+
+
+async def occupied(gateway: Served, backend: ScriptedBackend) -> RawClient:
+    """Return a client whose request holds a slot."""
+    client = await gateway.connect()
+    client.request("POST", "/tts", body=b"first")
+    await backend.calls.get()
+    return client
+
+
+async def queued(gateway: Served, text: str = "later") -> RawClient:
+    """Return a client whose request waits at the gate."""
+    before = gateway.waiting("tts")
+    client = await gateway.connect()
+    client.request("POST", "/tts", body=text.encode())
+    await eventually(lambda: gateway.waiting("tts") == before + 1)
+    return client
+
+
+async def test_no_more_than_the_slots_reach_the_backend(backend: ScriptedBackend) -> None:
+    release = hold(backend)
+    async with serving(backend.url, "--max-concurrency=2") as gateway:
+        clients = [await gateway.connect() for _ in range(4)]
+        for client in clients:
+            client.request("POST", "/tts", body=b"x")
+        await eventually(lambda: gateway.waiting("tts") == 2 and backend.seen == 2)
+
+        assert gateway.inflight("tts") == 4
+
+        release.set()
+        for client in clients:
+            assert (await client.response()).body == b"done"
+            client.leave()
+        await gateway.settled()
+        assert gateway.count("tts", 200) == 4
+
+
+async def test_first_come_is_first_served(narrow: Served, backend: ScriptedBackend) -> None:
+    release = hold(backend)
+    first = await occupied(narrow, backend)
+    second = await queued(narrow, "second")
+    third = await queued(narrow, "third")
+
+    order: list[bytes] = []
+
+    async def script(call: BackendCall) -> None:
+        order.append(await call.whole_media())
+        await call.write(answer(b"done"))
+
+    backend.script = script
+    release.set()
+    for client in (first, second, third):
+        assert (await client.response()).status == 200
+        client.leave()
+
+    assert order == [b"second", b"third"]
+
+
+async def test_a_full_queue_turns_away_at_once(narrow: Served, backend: ScriptedBackend) -> None:
+    hold(backend)
+    clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
+
+    async with await narrow.connect() as one_too_many:
+        one_too_many.request("POST", "/tts", body=b"x")
+        response = await one_too_many.response()
+
+    assert response.status == 503
+    assert int(response.headers["retry-after"]) > 0
+    assert "busy" in response.text
+    assert narrow.count("tts", 503) == 1
+    for client in clients:
+        client.leave()
+
+
+async def test_who_waits_too_long_is_turned_away(backend: ScriptedBackend) -> None:
+    hold(backend)
+    async with serving(
+        backend.url, "--max-concurrency=1", "--queue-timeout=50ms"
+    ) as gateway:
+        first = await occupied(gateway, backend)
+        second = await queued(gateway)
+        response = await second.response()
+
+        assert response.status == 503
+        assert "retry-after" in response.headers
+        assert gateway.waiting("tts") == 0
+        assert backend.seen == 1
+        first.leave()
+        second.leave()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_who_leaves_the_queue_never_reaches_the_backend(
+    narrow: Served, backend: ScriptedBackend, reset: bool
+) -> None:
+    release = hold(backend)
+    first = await occupied(narrow, backend)
+    second = await queued(narrow, "gone")
+    third = await queued(narrow, "stays")
+
+    second.leave(reset=reset)
+    await eventually(lambda: narrow.waiting("tts") == 1)
+    release.set()
+
+    assert (await first.response()).status == 200
+    assert (await third.response()).status == 200
+    await narrow.settled()
+    assert narrow.count("tts", 499) == 1
+    assert backend.seen == 2
+    first.leave()
+    third.leave()
+
+
+async def test_the_pages_answer_while_the_gate_is_full(
+    narrow: Served, backend: ScriptedBackend
+) -> None:
+    hold(backend)
+    clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
+
+    for path in ("/metrics", "/healthz", "/readyz"):
+        async with await narrow.connect() as client:
+            client.request("GET", path)
+            assert (await client.response()).status == 200
+    for held in clients:
+        held.leave()
+
+
+async def test_type_and_size_are_judged_before_the_gate(
+    narrow: Served, backend: ScriptedBackend
+) -> None:
+    hold(backend)
+    clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
+
+    for headers, body, status in (
+        ({"Content-Type": "image/png"}, b"x", 415),
+        ({}, b"", 400),
+        ({}, b"x" * 1001, 413),
+    ):
+        async with await narrow.connect() as client:
+            client.request("POST", "/tts", headers, body)
+            assert (await client.response()).status == status
+    for held in clients:
+        held.leave()
+
+
+async def test_a_slow_sender_of_text_holds_no_slot(
+    narrow: Served, backend: ScriptedBackend
+) -> None:
+    async with await narrow.connect() as slow, await narrow.connect() as quick:
+        slow.request("POST", "/tts", {"Content-Length": "10"})
+        slow.write(b"slow")
+        await eventually(lambda: narrow.inflight("tts") == 1)
+
+        quick.request("POST", "/tts", body=b"quick")
+        assert (await quick.response()).status == 200
+
+        slow.write(b" going")
+        assert (await slow.response()).status == 200
+
+
+async def refused_by_backend(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(answer(b"no", "500 Oh"))
+
+
+async def reset_by_backend(call: BackendCall) -> None:
+    await call.whole_media()
+    call.writer.transport.abort()
+
+
+async def broken_by_backend(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(OK_CHUNKED + chunk(b"a piece"))
+    call.writer.transport.abort()
+
+
+async def nonsense_of_backend(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(b"220 mail.example ESMTP\r\n")
+
+
+async def success(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(OK_CHUNKED + chunk(b"a piece") + LAST_CHUNK)
+
+
+@pytest.mark.parametrize(
+    "script", [success, refused_by_backend, reset_by_backend, broken_by_backend, nonsense_of_backend]
+)
+@pytest.mark.parametrize("path", ["/tts", "/stt"])
+async def test_the_slot_is_free_after(
+    narrow: Served, backend: ScriptedBackend, script: "object", path: str
+) -> None:
+    assert callable(script)
+    backend.script = script
+    for _ in range(3):  # more often than there are slots
+        async with await narrow.connect() as client:
+            client.request("POST", path, body=b"x")
+            await client.response()
+
+    backend.script = success
+    async with await narrow.connect() as client:
+        client.request("POST", path, body=b"x")
+        assert (await client.response()).body == b"a piece"
+
+
+@pytest.mark.parametrize("path", ["/tts", "/stt"])
+async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
+    narrow: Served, backend: ScriptedBackend, path: str
+) -> None:
+    hold(backend)
+    client = await narrow.connect()
+    client.request("POST", path, body=b"x")
+    call = await backend.calls.get()
+    client.leave()
+
+    await call.until_closed()
+    await narrow.settled()
+    assert narrow.count(path[1:], 499) == 1
+
+    backend.script = success
+    async with await narrow.connect() as another:
+        another.request("POST", path, body=b"x")
+        assert (await another.response()).status == 200
