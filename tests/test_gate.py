@@ -245,13 +245,17 @@ async def test_the_slot_is_free_after(
 async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
     narrow: Served, backend: ScriptedBackend, path: str
 ) -> None:
-    hold(backend)
+    async def silent(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.until_closed()
+
+    backend.script = silent
     client = await narrow.connect()
     client.request("POST", path, body=b"x")
     call = await backend.calls.get()
     client.leave()
 
-    await call.until_closed()
+    await call.closed.wait()
     await narrow.settled()
     assert narrow.count(path[1:], 499) == 1
 
