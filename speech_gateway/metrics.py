@@ -174,7 +174,7 @@ class Metrics:
         try:
             encode, content_type = choose_encoder(accept)
             body = encode(self.registry)
-        except ValueError:  # a version that is no number
+        except (TypeError, ValueError):  # a version that is no number
             encode, content_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
             body = encode(self.registry)
         return web.Response(body=body, headers={"Content-Type": content_type})

@@ -65,16 +65,19 @@ def read_sources(
 ) -> Sources:
     """Return what argv, environ and the config file that they name say of options."""
     parser = _make_parser(options)
-    problems = []
+    problems: list[str] = []
     variables = {name: value for name, value in environ.items() if value}
-    try:
-        namespace, unknown = parser.parse_known_args(list(argv), env_vars=variables)
-    except _ParserError as error:
-        problems.append(str(error))
-        # Again without the file that cannot be read, to judge all the rest.
-        namespace, unknown = parser.parse_known_args(
-            list(argv), env_vars=variables, config_file_contents=""
-        )
+    # When the config file cannot be read, again without it: to judge all the rest.
+    for contents in (None, "{}"):
+        try:
+            namespace, unknown = parser.parse_known_args(
+                list(argv), env_vars=variables, config_file_contents=contents
+            )
+            break
+        except _ParserError as error:
+            problems.append(str(error))
+    else:
+        return Sources({}, check_only=False, problems=tuple(dict.fromkeys(problems)))
     origins = _origins(parser)
     for argument in unknown:
         name = argument.partition("=")[0].removeprefix("--")

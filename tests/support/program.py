@@ -1,0 +1,70 @@
+"""The program and the engine as processes of their own, as an operator starts them."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+START_TIMEOUT = 60
+
+
+@dataclass
+class Program:
+    """A running process, and what it has written to standard error."""
+
+    process: asyncio.subprocess.Process
+    log: list[str] = field(default_factory=list)
+    port: int = 0
+
+    async def line(self, pattern: str) -> re.Match[str]:
+        """Return the next line of the log that matches pattern."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(START_TIMEOUT):
+            while True:
+                line = (await self.process.stderr.readline()).decode()
+                assert line, f"ended before {pattern!r}: {''.join(self.log)}"
+                self.log.append(line)
+                if match := re.search(pattern, line):
+                    return match
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self.process.send_signal(number)
+
+    async def ended(self) -> int:
+        """Return the exit status; the rest of the log is kept."""
+        _, rest = await self.process.communicate()
+        self.log.append(rest.decode())
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def program(
+    *argv: str, module: str = "speech_gateway", **environ: str
+) -> AsyncIterator[Program]:
+    """Run the program until the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *argv),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        env={**os.environ, **environ},
+    )
+    try:
+        yield Program(process)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@asynccontextmanager
+async def serving_program(*argv: str, **environ: str) -> AsyncIterator[Program]:
+    """Run the program on a free port, and wait until it listens."""
+    async with program("--listen", "127.0.0.1:0", *argv, **environ) as running:
+        running.port = int((await running.line(r"listening on http://127.0.0.1:(\d+)"))[1])
+        yield running

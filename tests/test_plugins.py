@@ -1,0 +1,109 @@
+"""Plugins: an operator's middleware, between the metrics and the content-type check."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from speech_gateway.plugins import PluginError, load
+from tests.support.backend import ScriptedBackend
+from tests.support.gateway import serving
+
+README = Path(__file__).parent.parent / "README.rst"
+RAISING = """
+from aiohttp import web
+class Raising:
+    async def setup(self, app): app.middlewares.append(self.middleware)
+    @web.middleware
+    async def middleware(self, request, handler):
+        if "X-Early" in request.headers:
+            raise RuntimeError("secret of the plugin")
+        response = await handler(request)
+        if "X-Late" in request.headers:
+            raise RuntimeError("secret of the plugin")
+        return response
+class NoSetup: pass
+class PlainSetup:
+    def setup(self, app): pass
+def broken(): raise RuntimeError("no")
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
+    """Make RAISING importable under a name of its own."""
+    name = "plugin_" + re.sub(r"\W", "_", request.node.name)
+    (tmp_path / f"{name}.py").write_text(RAISING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+async def test_the_plugin_in_the_readme_does_what_it_says(
+    backend: ScriptedBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = re.search(r"``sesame\.py``.*?::\n\n((?:    .*\n|\n)+)", README.read_text())
+    assert block is not None
+    text = "".join(line[4:] or "\n" for line in block[1].splitlines(keepends=True))
+    assert len([line for line in text.splitlines() if line.strip()]) <= 10
+    (tmp_path / "sesame.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    async with serving(backend.url, "--plugin", "sesame:RequireKey") as gateway:
+        async with await gateway.connect() as client:
+            # Before the content type is looked at, and counted all the same.
+            client.request("POST", "/tts", {"Content-Type": "image/png"}, b"x")
+            assert (await client.response()).status == 401
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", {"X-Key": "open sesame"}, b"Hello.")
+            assert (await client.response()).status == 200
+        await gateway.settled()
+        assert (gateway.count("tts", 401), gateway.count("tts", 200)) == (1, 1)
+    sys.modules.pop("sesame")
+
+
+async def test_the_tools_of_aiohttp_remotes_are_plugins_as_they_are(
+    backend: ScriptedBackend,
+) -> None:
+    async with serving(backend.url, "--plugin", "aiohttp_remotes:XForwardedRelaxed") as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", {"X-Forwarded-For": "192.0.2.7"}, b"Hello.")
+            response = await client.response()
+
+    assert (response.status, response.body) == (200, b"OggS-speech")
+
+
+@pytest.mark.parametrize("when", ["X-Early", "X-Late"])
+async def test_a_plugin_that_raises_fails_its_own_request_alone(
+    backend: ScriptedBackend, module: str, when: str
+) -> None:
+    async with serving(backend.url, "--plugin", f"{module}:Raising") as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", {when: "1"}, b"Hello.")
+            response = await client.response()
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            assert (await client.response()).status == 200
+        await gateway.settled()
+
+        assert b"secret" not in response.body
+        assert gateway.count("tts", 500) == 1
+        assert gateway.inflight("tts") == 0
+        if when == "X-Early":
+            assert response.status == 500
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("no_such_module:x", "cannot be imported"),
+        ("json:nothing", "json has no nothing"),
+        ("json", "not of the form package.module:factory"),
+        ("{module}:NoSetup", "without 'async def setup(app)'"),
+        ("{module}:PlainSetup", "without 'async def setup(app)'"),
+        ("{module}:broken", "cannot be made"),
+    ],
+)
+def test_what_is_no_plugin_is_refused(module: str, reference: str, said: str) -> None:
+    with pytest.raises(PluginError, match=re.escape(said)):
+        load(reference.format(module=module))

@@ -1,0 +1,207 @@
+"""The program: its start, its signals, its end."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
+from tests.support.client import RawClient, connect
+from tests.support.program import program, serving_program
+
+
+async def test_right_settings_are_only_checked(tmp_path: Path) -> None:
+    async with program("--check-config", "--max-queue", "3") as run:
+        assert await run.ended() == 0
+    assert "right" in run.log[-1]
+
+
+@pytest.mark.parametrize("check", [(), ("--check-config",)])
+async def test_wrong_settings_stop_the_start_with_all_problems(check: tuple[str, ...]) -> None:
+    async with program(*check, "--max-queue", "x", GATEWAY_LOG_LEVEL="loud") as run:
+        assert await run.ended() == 2
+    assert "max-queue (from the command line)" in run.log[-1]
+    assert "log-level (from the environment's GATEWAY_LOG_LEVEL)" in run.log[-1]
+    assert "Traceback" not in run.log[-1]
+
+
+async def test_the_help_tells_every_setting_once() -> None:
+    async with program("--help") as run:
+        assert run.process.stdout is not None
+        out = (await run.process.stdout.read()).decode()
+        assert await run.ended() == 0
+    for name in ("--listen", "GATEWAY_LISTEN", "--max-tts-text-size", "SKIT_TOKEN_FILE", "--config"):
+        assert name in out
+
+
+async def test_a_port_that_is_taken_stops_the_start(backend: ScriptedBackend) -> None:
+    port = backend.url.rpartition(":")[2]
+    async with program("--listen", f"127.0.0.1:{port}") as run:
+        assert await run.ended() == 1
+    assert "cannot listen" in run.log[-1]
+    assert "Traceback" not in run.log[-1]
+
+
+async def test_the_lax_parser_is_refused() -> None:
+    async with program("--listen", "127.0.0.1:0", AIOHTTP_NO_EXTENSIONS="1") as run:
+        assert await run.ended() == 1
+    assert "C parser" in run.log[-1]
+
+
+async def test_it_listens_on_a_unix_socket_and_leaves_none_behind(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    path = tmp_path / "gateway.sock"
+    async with program("--listen", f"unix:{path}", "--skit-url", backend.url) as run:
+        await run.line("listening on unix:")
+        client = RawClient(*await asyncio.open_unix_connection(str(path)))
+        client.request("POST", "/tts", body=b"Hello.")
+        assert (await client.response()).body == b"OggS-speech"
+        run.signal()
+        assert await run.ended() == 0
+        client.leave()
+    assert not path.exists()
+
+
+async def test_the_log_may_be_json(backend: ScriptedBackend) -> None:
+    async with serving_program("--skit-url", backend.url, "--log-format", "json") as run:
+        async with await connect(run.port) as client:
+            client.request("POST", "/tts", {"X-Request-ID": "seven"}, b"Hello.")
+            await client.response()
+        line = json.loads((await run.line("request_id")).string)
+
+    assert (line["code"], line["endpoint"], line["request_id"]) == (200, "tts", "seven")
+    assert line["level"] == "info"
+
+
+async def test_it_is_ready_as_long_as_the_backend_answers(backend: ScriptedBackend) -> None:
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as client:
+            client.request("GET", "/readyz")
+            assert (await client.response()).status == 200
+    backend.healthy = False
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as client:
+            client.request("GET", "/readyz")
+            response = await client.response()
+            assert response.status == 503
+            assert "answers 503" in response.text
+            client.request("GET", "/healthz")
+            assert (await client.response()).status == 200
+
+
+async def test_it_is_not_ready_without_a_backend() -> None:
+    async with serving_program("--skit-url", "http://127.0.0.1:1") as run:
+        async with await connect(run.port) as client:
+            client.request("GET", "/readyz")
+            response = await client.response()
+    assert response.status == 503
+    assert "cannot be reached" in response.text
+    assert "127.0.0.1" not in response.text
+
+
+def script_in_two_halves(backend: ScriptedBackend) -> asyncio.Event:
+    release = asyncio.Event()
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED + chunk(b"first"))
+        await release.wait()
+        await call.write(chunk(b"second") + b"0\r\n\r\n")
+
+    backend.script = script
+    return release
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stream_under_way_finishes_whole_when_the_gateway_stops(
+    backend: ScriptedBackend, number: signal.Signals
+) -> None:
+    release = script_in_two_halves(backend)
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as client, await connect(run.port) as late:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.head()
+            assert await client.piece() == b"first"
+            run.signal(number)
+            await run.line("stopping")
+
+            late.request("GET", "/readyz")
+            assert (await late.response()).status == 503
+            late.request("POST", "/tts", body=b"Too late.")
+            refused = await late.response()
+            assert (refused.status, "retry-after" in refused.headers) == (503, True)
+
+            release.set()
+            assert await client.piece() == b"second"
+            assert await client.piece() == b""
+        assert await run.ended() == 0
+
+
+@pytest.mark.parametrize("how", ["at the drain timeout", "at a second signal"])
+async def test_an_endless_stream_is_broken_off(backend: ScriptedBackend, how: str) -> None:
+    script_in_two_halves(backend)
+    timeout = "100ms" if how == "at the drain timeout" else "1h"
+    async with serving_program("--skit-url", backend.url, "--drain-timeout", timeout) as run:
+        async with await connect(run.port) as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.head()
+            assert await client.piece() == b"first"
+            run.signal()
+            await run.line("stopping")
+            if how == "at a second signal":
+                run.signal()
+
+            assert await client.piece() is None
+        assert await run.ended() == 0
+    assert "ended with 503" in "".join(run.log)
+
+
+async def test_a_failing_log_fails_no_request(backend: ScriptedBackend) -> None:
+    full = Path("/dev/full").open("w")  # noqa: ASYNC230, SIM115 - a device, for a child process
+    async with program("--listen", "127.0.0.1:0", "--skit-url", backend.url) as probe:
+        port = int((await probe.line(r"listening on http://127.0.0.1:(\d+)"))[1])
+        probe.signal()
+        await probe.ended()
+    import sys
+
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
+        *("--skit-url", backend.url),
+        stderr=full,
+    )
+    full.close()
+    try:
+        client = await _connect_when_it_listens(port)
+        client.request("POST", "/tts", body=b"Hello.")
+        assert (await client.response()).body == b"OggS-speech"
+        client.leave()
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+async def _connect_when_it_listens(port: int) -> RawClient:
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                return await connect(port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.01)  # there is no log to wait for
+
+
+async def test_answers_are_not_kept_by_the_drain(backend: ScriptedBackend) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(answer(b"short"))
+
+    backend.script = script
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as idle:
+            idle.request("POST", "/tts", body=b"Hello.")
+            assert (await idle.response()).body == b"short"
+            run.signal()
+            assert await run.ended() == 0
+            assert await idle.closed()

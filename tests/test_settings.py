@@ -1,0 +1,241 @@
+"""Contract section 4: flags beat the environment, that the file, that the defaults."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speech_gateway.settings import OPTIONS, Settings, SettingsError, load
+from speech_gateway.values import ListenAddress, seconds
+
+PIPELINE = """
+mode: oneshot
+steps:
+  - kind: streamkit::http_input
+  - kind: streamkit::http_output
+"""
+
+
+def settings(*argv: str, **environ: str) -> Settings:
+    return load(argv, environ)[0]
+
+
+def problems(*argv: str, **environ: str) -> tuple[str, ...]:
+    with pytest.raises(SettingsError) as caught:
+        load(argv, environ)
+    return caught.value.problems
+
+
+def test_the_defaults_are_the_contracts() -> None:
+    found = settings()
+
+    assert found.listen == ListenAddress("", 8080)
+    assert found.skit_url is not None
+    assert (found.skit_url.host, found.skit_url.port) == ("127.0.0.1", 4545)
+    assert found.token is None
+    assert found.max_concurrency == 10
+    assert found.max_body_bytes == 1048576
+    assert found.max_tts_text_size == 1000
+    assert (found.max_queue, found.queue_timeout) == (100, 30)
+    assert (found.client_timeout, found.upstream_timeout, found.drain_timeout) == (30, 120, 30)
+    assert found.metrics_listen is None
+    assert found.plugins == ()
+    assert (found.log_format, found.log_level) == ("text", "info")
+    assert "model_path: models/ggml-tiny-q5_1.bin" in found.pipelines["stt"].yaml
+
+
+def test_the_frozen_environment_names_are_read() -> None:
+    found = settings(
+        GATEWAY_LISTEN="[::1]:1",
+        SKIT_URL="https://skit.example/base",
+        SKIT_TOKEN="abc",
+        GATEWAY_MAX_CONCURRENCY="2",
+        GATEWAY_MAX_BODY_BYTES="3",
+        GATEWAY_MAX_TTS_TEXT_SIZE="4",
+        GATEWAY_STT_MODEL="models/large.bin",
+    )
+
+    assert found.listen == ListenAddress("::1", 1)
+    assert found.skit_url is not None
+    assert (found.skit_url.tls, found.skit_url.port, found.skit_url.base_path) == (True, 443, "/base")
+    assert found.token == "abc"
+    assert (found.max_concurrency, found.max_body_bytes, found.max_tts_text_size) == (2, 3, 4)
+    assert "model_path: models/large.bin" in found.pipelines["stt"].yaml
+
+
+def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yml"
+    file.write_text("max-queue: 1\nmax-concurrency: 1\nmax-body-bytes: 1\n")
+
+    found = settings(
+        "--config", str(file), "--max-queue", "3",
+        GATEWAY_MAX_QUEUE="2", GATEWAY_MAX_CONCURRENCY="2",
+    )  # fmt: skip
+
+    assert (found.max_queue, found.max_concurrency, found.max_body_bytes) == (3, 2, 1)
+    assert found.max_tts_text_size == 1000
+
+
+def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yml"
+    file.write_text("max-queue: 7\n")
+
+    assert settings(GATEWAY_CONFIG=str(file)).max_queue == 7
+
+
+def test_an_empty_variable_is_none() -> None:
+    assert settings(GATEWAY_MAX_QUEUE="", SKIT_TOKEN="").max_queue == 100
+
+
+@pytest.mark.parametrize("text", ["unix:/run/gw.sock", ":0", "0.0.0.0:80", "[::]:80", "host.example:1"])
+def test_where_to_listen(text: str) -> None:
+    assert isinstance(settings("--listen", text).listen, ListenAddress)
+
+
+@pytest.mark.parametrize("text", ["8080", "host", ":", ":x", ":65536", "::1:80", "unix:", "unix:rel", "a b:1"])
+def test_where_not_to_listen(text: str) -> None:
+    (problem,) = problems("--listen", text)
+
+    assert problem.startswith("listen (from the command line)")
+    assert "[::1]:port" in problem
+
+
+@pytest.mark.parametrize(
+    "url", ["skit", "ftp://skit", "http://", "http://u:p@skit", "http://skit?x=1", "http://skit:0", "http://s kit"]
+)
+def test_what_is_no_backend(url: str) -> None:
+    (problem,) = problems(SKIT_URL=url)
+
+    assert "environment's SKIT_URL" in problem
+    assert "u:p" not in problem
+
+
+@pytest.mark.parametrize(("text", "expected"), [("30", 30), ("0.5", 0.5), ("500ms", 0.5), ("2m", 120), ("1 s", 1)])
+def test_durations(text: str, expected: float) -> None:
+    assert seconds()(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e3", "x", "", "1d", "25h"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(ValueError, match="must be a duration"):
+        seconds()(text)
+
+
+def test_all_problems_are_told_at_once_with_name_origin_and_what_may_be(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yml"
+    file.write_text("max-concurency: 5\nclient-timeout: soon\nlog-level: [info, debug]\n")
+
+    found = problems(
+        "--config", str(file), "--max-queue", "-1", "--listen", "--quiet", GATEWAY_LOG_FORMAT="xml"
+    )  # fmt: skip
+
+    assert sorted(found) == [
+        f"client-timeout (from the file {file}) must be a duration, more than 0 to 24h, "
+        "like 30, 0.5, 500ms or 2m",
+        "listen (from the command line) is given without a value",
+        "log-format (from the environment's GATEWAY_LOG_FORMAT) must be text or json",
+        f"log-level (from the file {file}) is given more than one value",
+        f"max-concurency (from the file {file}) is no setting",
+        "max-queue (from the command line) must be a whole number, 0 or more",
+        "quiet (from the command line) is no setting",
+    ]
+
+
+def test_a_file_that_cannot_be_read_hides_no_other_problem(tmp_path: Path) -> None:
+    found = problems("--config", str(tmp_path / "none.yml"), "--max-queue", "x")
+
+    assert len(found) == 2
+    assert "none.yml" in found[0]
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "\t"])
+def test_a_file_that_is_no_mapping_is_a_problem(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "gateway.yml"
+    file.write_text(text)
+
+    assert problems("--config", str(file))
+
+
+def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret\n")
+
+    assert settings("--token-file", str(file)).token == "s3cret"
+
+
+def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("s3cret\n")
+
+    (problem,) = problems("--token-file", str(file), SKIT_TOKEN="other")
+
+    assert "token-file" in problem
+    assert "SKIT_TOKEN" in problem
+    assert "s3cret" not in problem
+    assert "other" not in problem
+
+
+@pytest.mark.parametrize("content", ["", "two words", "ctrl\x01"])
+def test_a_token_file_holds_one_token(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "token"
+    file.write_text(content)
+
+    (problem,) = problems("--token-file", str(file))
+
+    assert "one token" in problem
+
+
+def test_a_bad_token_is_not_shown() -> None:
+    (problem,) = problems("--token", "s3 cret")
+
+    assert "s3" not in problem
+
+
+def test_a_pipeline_of_ones_own_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "own.yml"
+    file.write_text(PIPELINE)
+
+    assert settings("--tts-pipeline", str(file)).pipelines["tts"].yaml == PIPELINE
+
+
+def test_a_pipeline_may_be_a_graph_of_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "own.yml"
+    file.write_text(
+        "mode: oneshot\nnodes:\n  a: {kind: 'streamkit::http_input'}\n"
+        "  b: {kind: 'streamkit::http_output', needs: a}\n"
+    )
+
+    assert settings("--stt-pipeline", str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("mode: [", "is not YAML (line 1)"),
+        ("just text", "is not a YAML mapping"),
+        ("mode: dynamic", "mode: oneshot"),
+        (PIPELINE.replace("http_input", "file_input"), "no streamkit::http_input"),
+        (PIPELINE.replace("http_output", "file_output"), "no streamkit::http_output"),
+        ("mode: oneshot\nsteps: 5", "no streamkit::http_input"),
+        ("mode: oneshot\nsteps: [5, {kind: [x]}]", "no streamkit::http_input"),
+    ],
+)
+def test_a_pipeline_that_would_not_run_stops_the_start(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "own.yml"
+    file.write_text(text)
+
+    (problem,) = problems("--tts-pipeline", str(file))
+
+    assert problem.startswith("tts-pipeline (from the command line)")
+    assert said in problem
+
+
+@given(st.sampled_from([option.name for option in OPTIONS]), st.text())
+def test_no_value_at_all_raises_anything_but_a_problem(name: str, value: str) -> None:
+    try:
+        load([f"--{name}={value}"], {})
+    except SettingsError as error:
+        assert all(isinstance(problem, str) for problem in error.problems)
