@@ -3,12 +3,14 @@
 import asyncio
 import json
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
 from tests.support.client import RawClient, connect
+from tests.support.gateway import eventually
 from tests.support.program import program, serving_program
 
 
@@ -159,37 +161,23 @@ async def test_an_endless_stream_is_broken_off(backend: ScriptedBackend, how: st
     assert "ended with 503" in "".join(run.log)
 
 
-async def test_a_failing_log_fails_no_request(backend: ScriptedBackend) -> None:
-    full = Path("/dev/full").open("w")  # noqa: ASYNC230, SIM115 - a device, for a child process
-    async with program("--listen", "127.0.0.1:0", "--skit-url", backend.url) as probe:
-        port = int((await probe.line(r"listening on http://127.0.0.1:(\d+)"))[1])
-        probe.signal()
-        await probe.ended()
-    import sys
-
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
-        *("--skit-url", backend.url),
-        stderr=full,
-    )
-    full.close()
+async def test_a_failing_log_fails_no_request(backend: ScriptedBackend, tmp_path: Path) -> None:
+    path = tmp_path / "gateway.sock"
+    with Path("/dev/full").open("w") as full:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "speech_gateway", "--listen", f"unix:{path}"),
+            *("--skit-url", backend.url),
+            stderr=full,
+        )
     try:
-        client = await _connect_when_it_listens(port)
+        await eventually(lambda: path.exists(), timeout=30)
+        client = RawClient(*await asyncio.open_unix_connection(str(path)))
         client.request("POST", "/tts", body=b"Hello.")
         assert (await client.response()).body == b"OggS-speech"
         client.leave()
     finally:
         process.terminate()
         assert await process.wait() == 0
-
-
-async def _connect_when_it_listens(port: int) -> RawClient:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                return await connect(port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.01)  # there is no log to wait for
 
 
 async def test_answers_are_not_kept_by_the_drain(backend: ScriptedBackend) -> None:

@@ -48,8 +48,8 @@ async def process(request: web.Request) -> web.StreamResponse:
     """Run a oneshot pipeline on the media that the call brings."""
     try:
         call = CallReader(request.headers.get("Content-Type", ""), request.content)
-        plan = plan_for(await call.config())
         async with asyncio.timeout(MEDIA_TIMEOUT):
+            plan = plan_for(await call.config())
             await call.media_begins()
         if isinstance(plan, SpeakPlan):
             return await _speak(request, plan, await _text(call))

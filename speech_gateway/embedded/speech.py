@@ -16,6 +16,8 @@ OPUS_RATE = 48_000
 PAGE_MICROSECONDS = 20_000
 BLOCK_SECONDS = 0.1
 BIT_RATE = 32_000
+PAUSE_SECONDS = 0.5
+"""Between sentences, as a speaker makes it: whoever listens hears where one ends."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…;:])\s+|\n+|(?<=[。！？])")  # noqa: RUF001 - as they are written
 
@@ -37,9 +39,12 @@ def sentences(text: str, least: int) -> Iterator[str]:
 def speak(espeak: Espeak, text: str, plan: SpeakPlan) -> Iterator[bytes]:
     """Yield Ogg pages, a tenth of a second or so at a time; nothing is spoken ahead of need."""
     encoder = _OpusEncoder(espeak.sample_rate)
+    pause = b""
     for sentence in sentences(text, plan.min_chunk):
+        yield from encoder.encode(pause)
         samples = espeak.speak(sentence, speed=plan.speed, speaker_id=plan.speaker_id)
         yield from encoder.encode(samples)
+        pause = bytes(2 * int(PAUSE_SECONDS * espeak.sample_rate))
     yield encoder.finish()
 
 

@@ -1,0 +1,40 @@
+"""Ogg/Opus, looked at from outside: RFC 3533 (pages) and RFC 7845 (Opus in them)."""
+
+import struct
+
+OPUS_RATE = 48_000
+
+
+def pages(data: bytes) -> list[tuple[int, bytes, bytes]]:
+    """Return each page's granule position, segment table and body."""
+    found = []
+    at = 0
+    while at < len(data):
+        assert data[at : at + 4] == b"OggS"
+        (granule,) = struct.unpack_from("<q", data, at + 6)
+        count = data[at + 26]
+        table = data[at + 27 : at + 27 + count]
+        body = data[at + 27 + count : at + 27 + count + sum(table)]
+        found.append((granule, table, body))
+        at += 27 + count + len(body)
+    return found
+
+
+def opus_packets(data: bytes) -> list[list[bytes]]:
+    """Return the packets of each page; none may go over a page's end."""
+    result = []
+    for _, table, body in pages(data):
+        packets, size, at = [], 0, 0
+        for segment in table:
+            size += segment
+            if segment < 255:
+                packets.append(body[at : at + size])
+                at, size = at + size, 0
+        assert not size, "a packet goes over its page's end"
+        result.append(packets)
+    return result
+
+
+def seconds_of(data: bytes) -> float:
+    """Return how long the speech in data lasts."""
+    return pages(data)[-1][0] / OPUS_RATE

@@ -1,0 +1,55 @@
+"""Audio to send: speech, silence, and the same in other shapes."""
+
+import io
+from fractions import Fraction
+from functools import cache
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+
+from speech_gateway.embedded.espeak import Espeak
+from speech_gateway.embedded.plan import SpeakPlan
+from speech_gateway.embedded.speech import speak
+
+
+@cache
+def _espeak() -> Espeak:
+    return Espeak()
+
+
+def spoken(text: str) -> bytes:
+    """Return text as the bundled engine speaks it."""
+    return b"".join(speak(_espeak(), text, SpeakPlan()))
+
+
+def silence(seconds: float) -> bytes:
+    """Return Ogg/Opus with nothing in it to hear."""
+    return _encode(bytes(int(seconds * 48_000) * 2), 48_000, "mono", 20)
+
+
+def reshaped(ogg: bytes, layout: str, frame_ms: int) -> bytes:
+    """Return ogg encoded again, in another channel layout and frame size."""
+    resampler = av.AudioResampler("s16", "mono", 48_000)
+    samples = bytearray()
+    with av.open(io.BytesIO(ogg), "r") as container:
+        for frame in container.decode(audio=0):
+            for part in resampler.resample(frame):
+                samples += bytes(part.planes[0])[: part.samples * 2]
+    return _encode(bytes(samples), 48_000, layout, frame_ms)
+
+
+def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:
+    out = io.BytesIO()
+    with av.open(out, "w", format="ogg") as container:
+        options = {"frame_duration": str(frame_ms)}
+        stream = container.add_stream("libopus", rate=rate, layout=layout, options=options)
+        assert isinstance(stream, AudioStream)
+        frame = AudioFrame("s16", "mono", len(samples) // 2)
+        frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+        frame.planes[0].update(samples)
+        resampler = av.AudioResampler("s16", layout, rate, frame_size=rate * frame_ms // 1000)
+        for part in [*resampler.resample(frame), *resampler.resample(None)]:
+            container.mux(stream.encode(part))
+        container.mux(stream.encode(None))
+    return out.getvalue()

@@ -1,0 +1,275 @@
+"""The bundled engine: StreamKit's protocol, and its life beside the gateway."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from speech_gateway.embedded.espeak import Espeak
+from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
+from speech_gateway.embedded.speech import sentences, speak
+from speech_gateway.pipelines import packaged
+from tests.support.client import RawClient, Response, connect
+from tests.support.engine import StandaloneEngine
+from tests.support.gateway import eventually
+from tests.support.ogg import opus_packets, seconds_of
+from tests.support.program import Program, serving_program
+
+B = "b0undary"
+CONFIG = 'Content-Disposition: form-data; name="config"'
+MEDIA = 'Content-Disposition: form-data; name="media"; filename="media"\r\nContent-Type: text/plain'
+TTS = packaged("tts").yaml
+STT = packaged("stt").yaml
+
+
+def part(headers: str, body: bytes | str) -> bytes:
+    data = body.encode() if isinstance(body, str) else body
+    return f"--{B}\r\n{headers}\r\n\r\n".encode() + data + b"\r\n"
+
+
+async def call(engine: StandaloneEngine, *parts: bytes, end: bytes = b"--b0undary--\r\n") -> Response:
+    async with await connect(engine.port) as client:
+        client.request(
+            "POST",
+            "/api/v1/process",
+            {"Content-Type": f"multipart/form-data; boundary={B}"},
+            b"".join(parts) + end,
+        )
+        return await client.response()
+
+
+async def test_it_speaks_by_the_protocol(engine: StandaloneEngine) -> None:
+    response = await call(engine, part(CONFIG, TTS), part(MEDIA, "Hello there."))
+
+    assert (response.status, response.headers["content-type"]) == (200, "audio/ogg")
+    assert response.body.startswith(b"OggS")
+
+
+async def test_it_is_healthy(engine: StandaloneEngine) -> None:
+    async with await connect(engine.port) as client:
+        client.request("GET", "/healthz")
+        assert (await client.response()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([part(MEDIA, "Hello."), part(CONFIG, TTS)], "first part must be 'config'"),
+        ([part(CONFIG, TTS)], "no media"),
+        ([], "ended before its config"),
+        ([part(CONFIG, TTS), part(CONFIG, TTS)], "second part must be 'media'"),
+        ([part(CONFIG, TTS), part(MEDIA, "a"), part(MEDIA, "b")], "exactly two parts"),
+        ([part(CONFIG, b"\xff"), part(MEDIA, "a")], "not UTF-8"),
+        ([part(CONFIG, "mode: ["), part(MEDIA, "a")], "not YAML"),
+        ([part(CONFIG, "mode: dynamic"), part(MEDIA, "a")], "oneshot"),
+        ([part(CONFIG, TTS), part(MEDIA, b"\xff")], "not UTF-8"),
+        ([part(CONFIG, TTS), part(MEDIA, "  ")], "no text"),
+        ([b"garbage"], "malformed"),
+    ],
+)
+async def test_a_wrong_call_is_refused_with_a_sentence(
+    engine: StandaloneEngine, parts: list[bytes], said: str
+) -> None:
+    response = await call(engine, *parts)
+
+    assert response.status == 400
+    assert said in response.text
+
+
+async def test_a_foreign_pipeline_is_not_implemented(engine: StandaloneEngine) -> None:
+    foreign = "mode: oneshot\nsteps: [{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
+
+    assert (await call(engine, part(CONFIG, foreign), part(MEDIA, "x"))).status == 501
+
+
+async def test_media_must_begin_in_time(engine: StandaloneEngine) -> None:
+    async with await connect(engine.port) as client:
+        client.request(
+            "POST",
+            "/api/v1/process",
+            {"Content-Type": f"multipart/form-data; boundary={B}", "Transfer-Encoding": "chunked"},
+        )
+        client.chunk(part(CONFIG, TTS))
+        response = await client.response()
+
+    assert response.status == 400
+    assert "no media within 5 s" in response.text
+
+
+async def test_speech_is_mono_opus_in_pages_of_20_ms(engine: StandaloneEngine) -> None:
+    response = await call(engine, part(CONFIG, TTS), part(MEDIA, "The quick brown fox."))
+
+    pages = opus_packets(response.body)
+    assert all(len(packets) == 1 for packets in pages[2:]), "a page holds one packet"
+    assert 1.0 < seconds_of(response.body) < 2.0
+
+
+async def test_speed_and_speaker_count(engine: StandaloneEngine) -> None:
+    async def spoken(pipeline: str) -> bytes:
+        text = "The quick brown fox jumps over the lazy dog."
+        return (await call(engine, part(CONFIG, pipeline), part(MEDIA, text))).body
+
+    usual = await spoken(TTS)
+    fast = await spoken(TTS.replace("speed: 1.0", "speed: 2.0"))
+    other = await spoken(TTS.replace("speaker_id: 0", "speaker_id: 1"))
+
+    assert seconds_of(fast) < 0.7 * seconds_of(usual)
+    assert other != usual
+
+
+async def test_requests_run_side_by_side(engine: StandaloneEngine) -> None:
+    async with await connect(engine.port) as slow:
+        slow.request(
+            "POST",
+            "/api/v1/process",
+            {"Content-Type": f"multipart/form-data; boundary={B}", "Transfer-Encoding": "chunked"},
+        )
+        slow.chunk(part(CONFIG, STT) + part(MEDIA, "")[:-2])  # a live upload that has not begun
+
+        responses = await asyncio.gather(
+            *(call(engine, part(CONFIG, TTS), part(MEDIA, "Hello there.")) for _ in range(4))
+        )
+
+    assert [response.status for response in responses] == [200] * 4
+
+
+class CountingEspeak(Espeak):
+    """Counts what was spoken so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spoken = 0
+
+    def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
+        self.spoken += 1
+        return super().speak(text, speed=speed, speaker_id=speaker_id)
+
+
+def test_the_first_page_leaves_before_the_second_sentence_is_spoken() -> None:
+    espeak = CountingEspeak()
+
+    pages = speak(espeak, "This is the first sentence. And this is the second one.", SpeakPlan())
+
+    assert next(pages).startswith(b"OggS")
+    assert espeak.spoken == 1
+    list(pages)
+    assert espeak.spoken == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("One sentence. Another sentence!", ["One sentence.", "Another sentence!"]),
+        ("Hi. There you are, at last.", ["Hi. There you are, at last."]),
+        ("No end", ["No end"]),
+        ("A whole line\nand a new one\n", ["A whole line", "and a new one"]),
+        ("It costs 3.50 in all.", ["It costs 3.50 in all."]),
+        (" \n ", []),
+    ],
+)
+def test_text_is_cut_into_sentences(text: str, expected: list[str]) -> None:
+    assert list(sentences(text, 10)) == expected
+
+
+def test_the_pipeline_is_the_plan() -> None:
+    slow = TTS.replace("speed: 1.0", "speed: 0.5").replace("speaker_id: 0", "speaker_id: 3")
+
+    assert plan_for(slow) == SpeakPlan(speed=0.5, speaker_id=3, min_chunk=10)
+    assert plan_for(STT) == TranscribePlan(max_segment_seconds=30.0)
+
+
+@pytest.mark.parametrize("speed", ["fast", "0", "-1", "99", ".nan", "true"])
+def test_an_impossible_speed_is_refused(speed: str) -> None:
+    with pytest.raises(PlanError, match="speed must be"):
+        plan_for(TTS.replace("speed: 1.0", f"speed: {speed}"))
+
+
+# its life beside the gateway
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[Program]:
+    async with serving_program("--skit-url", "embedded") as run:
+        yield run
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that descend from pid."""
+    direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in direct] + [
+        grandchild for child in direct for grandchild in children(int(child))
+    ]
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+async def ask(port: int, method: str, path: str, body: bytes | None = None) -> Response:
+    client: RawClient
+    async with await connect(port) as client:
+        client.request(method, path, body=body)
+        return await client.response()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_the_engine_dies_with_the_gateway_however_that_dies(
+    embedded: Program, number: signal.Signals
+) -> None:
+    family = children(embedded.process.pid)
+    assert len(family) >= 2, "the engine and a recognizer"
+
+    embedded.signal(number)
+    await embedded.ended()
+
+    await eventually(lambda: all(gone(pid) for pid in family), timeout=20)
+
+
+async def test_an_engine_that_dies_alone_is_told_of_and_started_again(embedded: Program) -> None:
+    assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 200
+    engine = children(embedded.process.pid)[0]
+    os.kill(engine, signal.SIGSTOP)  # it cannot be back before it was seen to be gone
+    os.kill(engine, signal.SIGKILL)
+    await eventually(lambda: gone(engine))
+
+    assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 502
+    assert (await ask(embedded.port, "GET", "/readyz")).status == 503
+
+    await embedded.line("the bundled engine serves")
+    assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 200
+
+
+async def test_the_engine_dies_in_the_middle_of_an_answer(embedded: Program) -> None:
+    async with await connect(embedded.port) as client:
+        client.begin_upload()
+        client.chunk(b"OggS")
+        engine = children(embedded.process.pid)[0]
+        await eventually(lambda: len(children(engine)) >= 1)
+        os.kill(engine, signal.SIGKILL)
+
+        assert (await client.response()).status == 502
+
+
+def test_a_missing_engine_is_named_in_a_settings_problem(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['av'] = None; sys.argv = ['x', '--skit-url', 'embedded'];"
+    code = hidden + "from speech_gateway.__main__ import main; sys.exit(main())"
+
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert run.returncode == 2
+    assert "av" in run.stderr
+    assert "speech-gateway[embedded]" in run.stderr
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[StandaloneEngine]:
+    with StandaloneEngine.started() as running:
+        yield running
