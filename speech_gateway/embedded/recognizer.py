@@ -14,15 +14,15 @@ from typing import BinaryIO, TextIO
 
 import av
 from av.audio.resampler import AudioResampler
-from pocketsphinx import Decoder, Endpointer
+from pocketsphinx import Decoder, Endpointer, Vad
 
 RATE = 16_000
 BYTES_PER_SECOND = RATE * 2
 LENGTH = struct.Struct(">I")
 MARGIN = bytes(BYTES_PER_SECOND * 15 // 100)
 """Silence around an utterance: one that begins with its first sound loses its first word."""
-VAD_MODE = 2
-"""Of 0 to 3; the laxer ones take half a second of pause for speech."""
+VAD_MODE = Vad.MEDIUM_STRICT
+"""The laxer ones take half a second of pause for speech."""
 GAUSSIANS = 8
 """Scored for each frame, twice the default: a quarter slower, and "quick" is no longer "week"."""
 
