@@ -71,6 +71,8 @@ class _ClientSide:
         self._writing = True
         await self._response.write_eof()
         await _flush(self._request)
+        # From here on the client may go: it has been sent everything.
+        self._exchange.code = self._response.status
 
     def stop(self) -> None:
         """Stop watching."""

@@ -67,10 +67,9 @@ async def test_the_token_goes_to_the_backend(backend: ScriptedBackend) -> None:
 
 
 async def test_the_backend_may_live_under_a_path(backend: ScriptedBackend) -> None:
-    async with serving(backend.url + "/skit/") as gateway:
-        async with await gateway.connect() as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            await client.response()
+    async with serving(backend.url + "/skit/") as gateway, await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        await client.response()
 
     assert (await backend.calls.get()).request_line.split()[1] == "/skit/api/v1/process"
 
@@ -204,9 +203,7 @@ async def test_the_backends_error_is_passed_on(
     assert response.headers["content-type"] == "text/x-error"
     assert response.headers["retry-after"] == "9"
     label = "5xx" if status == 599 else str(status)
-    assert gateway.sample(
-        "gateway_requests_total", endpoint="tts", method="POST", code=label
-    )
+    assert gateway.sample("gateway_requests_total", endpoint="tts", method="POST", code=label)
 
 
 async def test_at_most_4096_bytes_of_an_error_are_passed_on(

@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, chunk, scripted_backend
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    answer,
+    chunk,
+    scripted_backend,
+)
 from tests.support.client import Response
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
@@ -22,9 +29,7 @@ async def like_streamkit(call: BackendCall) -> None:
     if call.headers["x-streamkit-service"] == "tts":
         await call.write(OK_CHUNKED + chunk(b"OggS-1") + chunk(b"OggS-2") + LAST_CHUNK)
     elif not media.startswith(b"OggS"):
-        await call.write(
-            b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nno!\n"
-        )
+        await call.write(answer(b"no!\n", "400 Bad Request", "text/plain"))
     else:
         head = OK_CHUNKED.replace(b"audio/ogg", b"application/json")
         line = LINE if len(media) > 5000 else b""
@@ -38,9 +43,7 @@ def engine() -> Iterator[StandaloneEngine]:
 
 
 @pytest.fixture(params=["scripted", "bundled"])
-async def either(
-    request: pytest.FixtureRequest, engine: StandaloneEngine
-) -> AsyncIterator[Served]:
+async def either(request: pytest.FixtureRequest, engine: StandaloneEngine) -> AsyncIterator[Served]:
     if request.param == "bundled":
         async with serving(engine.url) as served:
             yield served

@@ -22,9 +22,7 @@ PIECE = b"a piece"
 @pytest.fixture
 async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
     """A gateway whose patience is a fraction of a second."""
-    async with serving(
-        backend.url, "--client-timeout=300ms", "--upstream-timeout=300ms"
-    ) as served:
+    async with serving(backend.url, "--client-timeout=300ms", "--upstream-timeout=300ms") as served:
         yield served
 
 
@@ -199,9 +197,7 @@ async def test_an_answer_that_moves_keeps_a_silent_upload_alive(
         assert await client.piece() == b""
 
 
-async def test_a_reader_that_stalls_is_broken_off(
-    quick: Served, backend: ScriptedBackend
-) -> None:
+async def test_a_reader_that_stalls_is_broken_off(quick: Served, backend: ScriptedBackend) -> None:
     async def script(call: BackendCall) -> None:
         await call.whole_media()
         await call.write(OK_CHUNKED)
@@ -277,6 +273,21 @@ async def test_a_client_with_a_body_unread_is_missed_at_the_gate(
         assert gateway.count("stt", 499) == 1
         assert backend.seen == 1
         first.leave()
+
+
+async def test_a_client_that_goes_with_the_last_byte_was_sent_all_of_it(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    for _ in range(50):
+        async with await gateway.connect() as client:
+            client.request("POST", "/stt", body=b"audio")
+            await client.head()
+            while await client.piece():
+                pass
+            client.leave(reset=True)
+    await gateway.settled()
+
+    assert gateway.count("stt", 200) == 50
 
 
 async def test_the_backend_may_answer_before_the_upload_is_over(
@@ -363,9 +374,7 @@ async def test_a_body_that_is_wanted_is_asked_for(gateway: Served, path: str) ->
 async def test_a_refused_body_is_never_read_as_the_next_request(gateway: Served) -> None:
     smuggled = b"POST /tts HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx"
     async with await gateway.connect() as client:
-        client.request(
-            "POST", "/stt", {"Content-Type": "image/png", "Content-Length": "5000"}
-        )
+        client.request("POST", "/stt", {"Content-Type": "image/png", "Content-Length": "5000"})
         client.write(smuggled)
         assert (await client.response()).status == 415
         client.writer.write_eof()

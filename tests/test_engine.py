@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.embedded.espeak import Espeak
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.speech import sentences, speak
 from speech_gateway.pipelines import packaged
@@ -19,6 +18,7 @@ from tests.support.engine import StandaloneEngine
 from tests.support.gateway import eventually
 from tests.support.ogg import opus_packets, seconds_of
 from tests.support.program import Program, serving_program
+from tests.support.speech import espeak
 
 B = "b0undary"
 CONFIG = 'Content-Disposition: form-data; name="config"'
@@ -32,7 +32,9 @@ def part(headers: str, body: bytes | str) -> bytes:
     return f"--{B}\r\n{headers}\r\n\r\n".encode() + data + b"\r\n"
 
 
-async def call(engine: StandaloneEngine, *parts: bytes, end: bytes = b"--b0undary--\r\n") -> Response:
+async def call(
+    engine: StandaloneEngine, *parts: bytes, end: bytes = b"--b0undary--\r\n"
+) -> Response:
     async with await connect(engine.port) as client:
         client.request(
             "POST",
@@ -82,7 +84,9 @@ async def test_a_wrong_call_is_refused_with_a_sentence(
 
 
 async def test_a_foreign_pipeline_is_not_implemented(engine: StandaloneEngine) -> None:
-    foreign = "mode: oneshot\nsteps: [{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
+    foreign = (
+        "mode: oneshot\nsteps: [{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
+    )
 
     assert (await call(engine, part(CONFIG, foreign), part(MEDIA, "x"))).status == 501
 
@@ -138,27 +142,27 @@ async def test_requests_run_side_by_side(engine: StandaloneEngine) -> None:
     assert [response.status for response in responses] == [200] * 4
 
 
-class CountingEspeak(Espeak):
+class CountingVoice:
     """Counts what was spoken so far."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self.sample_rate = espeak().sample_rate
         self.spoken = 0
 
     def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
         self.spoken += 1
-        return super().speak(text, speed=speed, speaker_id=speaker_id)
+        return espeak().speak(text, speed=speed, speaker_id=speaker_id)
 
 
 def test_the_first_page_leaves_before_the_second_sentence_is_spoken() -> None:
-    espeak = CountingEspeak()
+    voice = CountingVoice()
 
-    pages = speak(espeak, "This is the first sentence. And this is the second one.", SpeakPlan())
+    pages = speak(voice, "This is the first sentence. And this is the second one.", SpeakPlan())
 
     assert next(pages).startswith(b"OggS")
-    assert espeak.spoken == 1
+    assert voice.spoken == 1
     list(pages)
-    assert espeak.spoken == 2
+    assert voice.spoken == 2
 
 
 @pytest.mark.parametrize(

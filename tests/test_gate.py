@@ -111,9 +111,7 @@ async def test_a_full_queue_turns_away_at_once(narrow: Served, backend: Scripted
 
 async def test_who_waits_too_long_is_turned_away(backend: ScriptedBackend) -> None:
     hold(backend)
-    async with serving(
-        backend.url, "--max-concurrency=1", "--queue-timeout=50ms"
-    ) as gateway:
+    async with serving(backend.url, "--max-concurrency=1", "--queue-timeout=50ms") as gateway:
         first = await occupied(gateway, backend)
         second = await queued(gateway)
         response = await second.response()
@@ -222,7 +220,8 @@ async def success(call: BackendCall) -> None:
 
 
 @pytest.mark.parametrize(
-    "script", [success, refused_by_backend, reset_by_backend, broken_by_backend, nonsense_of_backend]
+    "script",
+    [success, refused_by_backend, reset_by_backend, broken_by_backend, nonsense_of_backend],
 )
 @pytest.mark.parametrize("path", ["/tts", "/stt"])
 async def test_the_slot_is_free_after(

@@ -12,7 +12,7 @@ from speech_gateway.endpoints import TTS
 from speech_gateway.exchange import Exchange
 from speech_gateway.metrics import Metrics, code_label, method_label
 from tests.support.backend import ScriptedBackend, scripted_backend
-from tests.support.client import Response
+from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
 
 GOLDEN = Path(__file__).with_name("golden_metrics.txt")
@@ -80,7 +80,15 @@ async def test_ten_thousand_methods_and_paths_make_no_series(gateway: Served) ->
 
 @pytest.mark.parametrize(
     ("code", "label"),
-    [(200, "200"), (404, "404"), (499, "499"), (599, "5xx"), (420, "4xx"), (226, "226"), (299, "2xx")],
+    [
+        (200, "200"),
+        (404, "404"),
+        (499, "499"),
+        (599, "5xx"),
+        (420, "4xx"),
+        (226, "226"),
+        (299, "2xx"),
+    ],
 )
 def test_a_code_that_is_not_registered_folds_to_its_class(code: int, label: str) -> None:
     assert code_label(code) == label
@@ -88,7 +96,14 @@ def test_a_code_that_is_not_registered_folds_to_its_class(code: int, label: str)
 
 @pytest.mark.parametrize(
     ("method", "label"),
-    [("GET", "GET"), ("HEAD", "HEAD"), ("POST", "POST"), ("PUT", "PUT"), ("BREW", "other"), ("get", "other")],
+    [
+        ("GET", "GET"),
+        ("HEAD", "HEAD"),
+        ("POST", "POST"),
+        ("PUT", "PUT"),
+        ("BREW", "other"),
+        ("get", "other"),
+    ],
 )
 def test_a_method_is_one_of_five(method: str, label: str) -> None:
     assert method_label(method) == label
@@ -160,8 +175,6 @@ async def test_the_page_may_have_a_listener_of_its_own(apart: Served) -> None:
 
     port = re.search(r":(\d+)$", apart.gateway.metrics_url)
     assert port is not None
-    from tests.support.client import connect
-
     async with await connect(int(port[1])) as client:
         client.request("GET", "/metrics")
         assert "gateway_requests_total" in (await client.response()).text

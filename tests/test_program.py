@@ -34,7 +34,13 @@ async def test_the_help_tells_every_setting_once() -> None:
         assert run.process.stdout is not None
         out = (await run.process.stdout.read()).decode()
         assert await run.ended() == 0
-    for name in ("--listen", "GATEWAY_LISTEN", "--max-tts-text-size", "SKIT_TOKEN_FILE", "--config"):
+    for name in (
+        "--listen",
+        "GATEWAY_LISTEN",
+        "--max-tts-text-size",
+        "SKIT_TOKEN_FILE",
+        "--config",
+    ):
         assert name in out
 
 
@@ -170,7 +176,7 @@ async def test_a_failing_log_fails_no_request(backend: ScriptedBackend, tmp_path
             stderr=full,
         )
     try:
-        await eventually(lambda: path.exists(), timeout=30)
+        await eventually(path.exists, timeout=30)
         client = RawClient(*await asyncio.open_unix_connection(str(path)))
         client.request("POST", "/tts", body=b"Hello.")
         assert (await client.response()).body == b"OggS-speech"

@@ -23,7 +23,7 @@ class EspeakError(Exception):
 
 
 class Espeak:
-    """One library, one voice at a time: calls from several threads take turns.
+    """The library, of which a process has one; calls from several threads take turns.
 
     A sentence takes milliseconds, so turns are short.
     """

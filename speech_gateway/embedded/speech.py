@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Protocol
 
 import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 
-from .espeak import Espeak
 from .plan import SpeakPlan
 
 OPUS_RATE = 48_000
@@ -36,15 +36,24 @@ def sentences(text: str, least: int) -> Iterator[str]:
         yield held
 
 
-def speak(espeak: Espeak, text: str, plan: SpeakPlan) -> Iterator[bytes]:
+class Voice(Protocol):
+    """What turns a sentence into samples."""
+
+    sample_rate: int
+
+    def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
+        """Return text as native-endian 16-bit mono samples."""
+
+
+def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[bytes]:
     """Yield Ogg pages, a tenth of a second or so at a time; nothing is spoken ahead of need."""
-    encoder = _OpusEncoder(espeak.sample_rate)
+    encoder = _OpusEncoder(voice.sample_rate)
     pause = b""
     for sentence in sentences(text, plan.min_chunk):
         yield from encoder.encode(pause)
-        samples = espeak.speak(sentence, speed=plan.speed, speaker_id=plan.speaker_id)
+        samples = voice.speak(sentence, speed=plan.speed, speaker_id=plan.speaker_id)
         yield from encoder.encode(samples)
-        pause = bytes(2 * int(PAUSE_SECONDS * espeak.sample_rate))
+        pause = bytes(2 * int(PAUSE_SECONDS * voice.sample_rate))
     yield encoder.finish()
 
 

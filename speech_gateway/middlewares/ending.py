@@ -4,7 +4,7 @@ import logging
 
 from aiohttp import web
 
-from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import break_off
 from . import Handler, Step
 
@@ -17,14 +17,13 @@ class EndExchange(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
-        code = CLIENT_LEFT
         try:
             response, refusal = await _answer(request, handler)
             if exchange is None or exchange.cut is None:
-                code = await _send_whole(request, response)
+                await _send_whole(request, response)
         finally:
-            if exchange is not None:
-                exchange.code = exchange.cut or code
+            if exchange is not None and exchange.cut is not None:
+                exchange.code = exchange.cut
         if refusal is not None:
             raise refusal
         return response
@@ -49,8 +48,8 @@ async def _answer(
     return refusal, refusal
 
 
-async def _send_whole(request: web.Request, response: web.StreamResponse) -> int:
-    """Send the rest of response; return its status, or 499 when the client did not stay for it."""
+async def _send_whole(request: web.Request, response: web.StreamResponse) -> None:
+    """Send what is left to send of response, unless the client does not stay for it."""
     if not request.content.is_eof():
         # What is left of the body would be read as the next request.
         response.force_close()
@@ -58,5 +57,7 @@ async def _send_whole(request: web.Request, response: web.StreamResponse) -> int
         await response.prepare(request)
         await response.write_eof()
     except ConnectionError:
-        return CLIENT_LEFT
-    return response.status
+        log.debug("the client of %s left before its answer", request[REQUEST_ID])
+        return
+    if (exchange := request.get(EXCHANGE)) is not None:
+        exchange.code = response.status

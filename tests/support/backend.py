@@ -15,7 +15,9 @@ def chunk(data: bytes) -> bytes:
 
 
 def answer(body: bytes, status: str = "200 OK", content_type: str = "audio/ogg") -> bytes:
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
     return head.encode() + body
 
 
@@ -178,7 +180,7 @@ async def scripted_backend(script: Script = answer_ogg) -> AsyncIterator[Scripte
         task.add_done_callback(tasks.discard)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    backend.url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield backend
     finally:

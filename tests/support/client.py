@@ -115,7 +115,7 @@ class RawClient:
 
 async def connect(port: int, *, receive_buffer: int | None = None) -> RawClient:
     sock = socket.socket()
-    sock.setblocking(False)  # noqa: FBT003 - the signature is the library's
+    sock.setblocking(False)
     if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))

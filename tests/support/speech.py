@@ -14,13 +14,14 @@ from speech_gateway.embedded.speech import speak
 
 
 @cache
-def _espeak() -> Espeak:
+def espeak() -> Espeak:
+    """Return the one that this process has."""
     return Espeak()
 
 
 def spoken(text: str) -> bytes:
     """Return text as the bundled engine speaks it."""
-    return b"".join(speak(_espeak(), text, SpeakPlan()))
+    return b"".join(speak(espeak(), text, SpeakPlan()))
 
 
 def silence(seconds: float) -> bytes:
