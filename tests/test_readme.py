@@ -66,7 +66,7 @@ async def test_the_first_steps_do_what_they_say(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 async def test_curl_prints_the_first_sentence_before_the_last_was_sent() -> None:
-    line = command("curl -sT -").partition("| ")[2]
+    line = command("curl -sNT -").partition("| ")[2]
     speech = spoken(" ".join(SENTENCES))
     async with serving_program("--skit-url", "embedded") as run:
         process = await asyncio.create_subprocess_shell(
