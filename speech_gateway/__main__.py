@@ -1,6 +1,8 @@
 """The program: ``python -m speech_gateway``, or ``speech-gateway``."""
 
+import contextlib
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if check_only:
         _say("the settings are right")
         return 0
+    _raise_file_limit()
     logs.set_up(loaded.log_format, loaded.log_level)
     try:
         uvloop.run(serve(loaded, greet=loaded.skit_url is None and loaded.log_format == "text"))
@@ -33,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say(str(error))
         return CANNOT_SERVE
     return 0
+
+
+def _raise_file_limit() -> None:
+    """Allow as many open files as may be: a connection is one, and its backend's another."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _say(line: str) -> None:

@@ -3,9 +3,11 @@
 import socket
 import stat
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 from aiohttp import web
 
+from .connections import Runner
 from .values import ListenAddress
 
 BACKLOG = 1024
@@ -14,27 +16,38 @@ SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
 LINGER = 2.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
-KEEPALIVE = 75.0
 HANDLER_END = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a listener's clients may take up."""
+
+    connections: int = 1000
+    idle_timeout: float = 30.0
+    """Seconds for a request's head to come, and between requests."""
 
 
 class ListenError(Exception):
     """An address cannot be listened on; the message is for people."""
 
 
-async def listen(app: web.Application, address: ListenAddress, stack: AsyncExitStack) -> str:
+async def listen(
+    app: web.Application, address: ListenAddress, bounds: Bounds, stack: AsyncExitStack
+) -> str:
     """Serve app on address until stack unwinds; return its URL, or ``unix:/path``.
 
     Raises:
         ListenError: the address cannot be had; the message is for people.
     """
-    runner = web.AppRunner(
+    runner = Runner(
         app,
+        most_connections=bounds.connections,
         access_log=None,
         auto_decompress=False,
         handle_signals=False,
         handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE,
+        keepalive_timeout=bounds.idle_timeout,
         lingering_time=LINGER,
         shutdown_timeout=HANDLER_END,
     )

@@ -13,7 +13,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from .app import create_app, create_metrics_app
 from .connector import UpstreamAddress
 from .engine import Engine
-from .listeners import listen
+from .listeners import Bounds, listen
 from .middlewares.drain import DRAIN
 from .settings import Settings
 
@@ -59,9 +59,11 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         )
     async with AsyncExitStack() as stack:
         app = await create_app(settings, await _backend(settings, stack))
-        metrics_url = url = await listen(app, settings.listen, stack)
+        bounds = Bounds(settings.max_connections, settings.client_timeout)
+        metrics_url = url = await listen(app, settings.listen, bounds, stack)
         if settings.metrics_listen is not None:
-            metrics_url = await listen(create_metrics_app(app), settings.metrics_listen, stack)
+            page = create_metrics_app(app)
+            metrics_url = await listen(page, settings.metrics_listen, bounds, stack)
         log.info("listening on %s", url)
         if metrics_url != url:
             log.info("metrics on %s/metrics", metrics_url)

@@ -37,6 +37,7 @@ class Settings:
     max_tts_text_size: int
     pipelines: Mapping[str, Pipeline]
     """By the endpoint's name."""
+    max_connections: int
     max_queue: int
     queue_timeout: float
     client_timeout: float
@@ -130,6 +131,13 @@ OPTIONS = (
         "GATEWAY_TTS_PIPELINE",
         _pipeline,
         "file with a tts pipeline of your own (default: the packaged one)",
+    ),
+    Option(
+        "max-connections",
+        "GATEWAY_MAX_CONNECTIONS",
+        values.whole(1),
+        "client connections at once; more are refused",
+        "1000",
     ),
     Option(
         "max-queue",

@@ -13,7 +13,7 @@ import uvloop
 
 from .. import logs, values
 from ..engine import READY, missing_parts
-from ..listeners import ListenError, listen
+from ..listeners import Bounds, ListenError, listen
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ async def _serve(address: values.ListenAddress, *, child: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        url = await listen(create_app(os.cpu_count() or 1), address, stack)
+        url = await listen(create_app(os.cpu_count() or 1), address, Bounds(), stack)
         if child:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             sys.stdout.buffer.write(READY)

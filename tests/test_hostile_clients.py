@@ -1,0 +1,139 @@
+"""Clients that mean no good, or know no better: what is seen on the wire, and what is counted."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.backend import ScriptedBackend
+from tests.support.client import connect
+from tests.support.gateway import Served, eventually, serving
+
+
+@pytest.fixture
+async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    """A gateway whose patience is a fraction of a second."""
+    async with serving(backend.url, "--client-timeout=300ms") as served:
+        yield served
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # a TLS hello
+        b"GET\r\n\r\n",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\nBad Name: x\r\n\r\n",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\nA: b\x00c\r\n\r\n",
+        b"POST /tts HTTP/9.9\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\nx",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 1000 + b"\r\n",
+        b"POST /tts HTTP/1.1\r\nHost: a\r\nA: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"POST /" + b"t" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_answered_in_a_line(
+    gateway: Served, backend: ScriptedBackend, garbage: bytes
+) -> None:
+    async with await gateway.connect() as client:
+        client.write(garbage)
+        response = await client.response()
+        assert await client.closed()
+
+    assert response.status == 400
+    assert response.text.count("\n") == 1
+    assert "aiohttp" not in response.headers["server"]
+    assert response.headers["connection"] == "close"
+    assert backend.seen == 0
+
+
+async def test_a_dripped_head_is_given_up(quick: Served) -> None:
+    async with await quick.connect() as client:
+        client.write("POST /tts HTTP/1.1\r\nX-Slow: ")
+        async with asyncio.timeout(5):
+            while not client.reader.at_eof():
+                client.write("y")
+                await asyncio.sleep(0.02)  # the drip
+
+
+async def test_an_idle_connection_is_closed(quick: Served) -> None:
+    async with await quick.connect() as client:
+        assert await client.closed()
+
+
+@pytest.mark.parametrize("path", ["/tts", "/stt"])
+async def test_a_bad_chunk_late_in_the_body_is_noticed_at_once(
+    gateway: Served, backend: ScriptedBackend, path: str
+) -> None:
+    async with await gateway.connect() as client:
+        client.begin_upload(path, **{"Content-Type": ""})
+        client.chunk(b"well-formed")
+        await eventually(lambda: gateway.inflight(path[1:]) == 1)
+        if path == "/stt":
+            await backend.calls.get()
+        client.write(b"zz\r\nnot a chunk\r\n")
+        response = await client.response()
+        assert await client.closed()
+    await gateway.settled()
+
+    assert response.status == 400
+    assert "malformed" in response.text
+    assert gateway.count(path[1:], 400) == 1
+
+
+async def test_connections_over_the_cap_are_refused_at_once(backend: ScriptedBackend) -> None:
+    async with serving(backend.url, "--max-connections=3") as gateway:
+        clients = [await gateway.connect() for _ in range(3)]
+        for client in clients:
+            client.request("GET", "/healthz")
+            assert (await client.response()).status == 200
+
+        async with await gateway.connect() as one_too_many:
+            response = await one_too_many.response()
+            assert await one_too_many.closed()
+        assert response.status == 503
+        assert "too many connections" in response.text
+        assert "retry-after" in response.headers
+
+        clients.pop().leave()
+
+        async def served_again() -> bool:
+            async with await gateway.connect() as client:
+                client.request("GET", "/healthz")
+                return (await client.response()).status == 200
+
+        async with asyncio.timeout(5):
+            while not await served_again():
+                pass
+        for client in clients:
+            client.leave()
+
+
+async def test_pipelined_requests_are_answered_in_order(gateway: Served) -> None:
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", {"X-Request-ID": "one"}, b"Hello.")
+        client.request("POST", "/tts", {"X-Request-ID": "two"}, b"")
+        client.request("POST", "/tts", {"X-Request-ID": "three"}, b"Hello.")
+        responses = [await client.response() for _ in range(3)]
+
+    assert [r.headers["x-request-id"] for r in responses] == ["one", "two", "three"]
+    assert [r.status for r in responses] == [200, 400, 200]
+
+
+async def test_a_gzip_bomb_is_refused_unread(gateway: Served, backend: ScriptedBackend) -> None:
+    async with await gateway.connect() as client:
+        client.request(
+            "POST", "/stt", {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}
+        )
+        assert (await client.response()).status == 415
+    assert backend.seen == 0
+
+
+async def test_hundreds_of_idle_connections_starve_nobody(backend: ScriptedBackend) -> None:
+    async with serving(backend.url, "--max-connections=2000") as gateway:
+        idle = [await connect(gateway.port) for _ in range(400)]
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            assert (await client.response()).status == 200
+        for client in idle:
+            client.leave()
