@@ -1,8 +1,11 @@
 """Contract section 2: the call, byte by byte, and what comes back of the answer."""
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
+import trustme
 import yaml
 
 from tests.support.backend import (
@@ -12,6 +15,7 @@ from tests.support.backend import (
     ScriptedBackend,
     answer,
     chunk,
+    scripted_backend,
 )
 from tests.support.gateway import Served, serving
 
@@ -219,6 +223,69 @@ async def test_at_most_4096_bytes_of_an_error_are_passed_on(
         response = await client.response()
 
     assert response.body == b"e" * 4096
+
+
+async def test_an_error_without_a_word_gets_one(gateway: Served, backend: ScriptedBackend) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(answer(b"", "500 Oh"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert response.status == 500
+    assert "500" in response.text
+
+
+async def test_an_error_whose_body_is_cut_is_passed_on_as_far_as_it_came(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(b"HTTP/1.1 429 Oh\r\nContent-Length: 50\r\n\r\nslow down")
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        response = await client.response()
+
+    assert (response.status, response.text, response.whole) == (429, "slow down", True)
+
+
+@pytest.mark.parametrize("value", ["text/html; charset=x y", "<script>", "a/b\tc", "a" * 9 + "/"])
+async def test_an_odd_content_type_is_not_passed_on(
+    gateway: Served, backend: ScriptedBackend, value: str
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(answer(b"abc", content_type=value))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        assert (await client.response()).headers["content-type"] == "audio/ogg"
+
+
+async def test_the_backend_may_be_reached_over_tls(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+
+    async with scripted_backend(tls=context) as backend, serving(backend.url) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            assert (await client.response()).body == b"OggS-speech"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    async with scripted_backend(tls=context) as backend, serving(backend.url) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            assert (await client.response()).status == 502, "a certificate that nobody vouches for"
 
 
 async def test_an_interim_answer_is_not_the_answer(

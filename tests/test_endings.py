@@ -349,6 +349,57 @@ async def test_an_upload_that_fails_behind_the_backends_head_breaks_the_answer(
         assert gateway.sample("gateway_rejected_total", endpoint="stt", reason="too_large") == 1
 
 
+async def test_a_backend_that_takes_no_more_of_an_upload_is_given_up(
+    backend: ScriptedBackend,
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.closed.wait()
+
+    backend.script = script
+    async with serving(
+        backend.url, "--upstream-timeout=300ms", "--max-body-bytes=30000000"
+    ) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/stt", body=bytes(30_000_000))
+            response = await client.response()
+        await gateway.settled()
+        assert response.status == 504
+        assert gateway.count("stt", 504) == 1
+
+
+async def test_a_slow_client_holds_the_backend_back_and_gets_every_byte(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    sent = 0
+    whole = b"".join(b"%07d." % n for n in range(2_000_000))
+
+    async def script(call: BackendCall) -> None:
+        nonlocal sent
+        await call.whole_media()
+        await call.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(whole)}\r\n\r\n".encode())
+        while sent < len(whole):
+            await call.write(whole[sent : sent + 16384])
+            sent += 16384
+
+    backend.script = script
+    async with await connect(gateway.port, receive_buffer=65536) as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        await client.head()
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        before = -1
+        while sent != before:
+            before = sent
+            await asyncio.sleep(0.2)  # nothing to wait for when nothing moves
+        assert sent < len(whole) / 2, "the backend was let run ahead of its client"
+
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        pieces = []
+        while piece := await client.piece():
+            pieces.append(piece)
+
+    assert b"".join(pieces) == whole
+
+
 async def test_nothing_is_asked_for_of_a_body_that_is_refused(gateway: Served) -> None:
     async with await gateway.connect() as client:
         client.request(

@@ -122,9 +122,7 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Served) -> None
 
 async def test_a_gzip_bomb_is_refused_unread(gateway: Served, backend: ScriptedBackend) -> None:
     async with await gateway.connect() as client:
-        client.request(
-            "POST", "/stt", {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}
-        )
+        client.request("POST", "/stt", {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"})
         assert (await client.response()).status == 415
     assert backend.seen == 0
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -170,7 +171,9 @@ async def answer_ogg(call: BackendCall) -> None:
 
 
 @asynccontextmanager
-async def scripted_backend(script: Script = answer_ogg) -> AsyncIterator[ScriptedBackend]:
+async def scripted_backend(
+    script: Script = answer_ogg, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ScriptedBackend]:
     backend = ScriptedBackend("", script)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -179,8 +182,8 @@ async def scripted_backend(script: Script = answer_ogg) -> AsyncIterator[Scripte
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    backend.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    backend.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield backend
     finally:
