@@ -1,5 +1,6 @@
 # make run    serve on http://127.0.0.1:8080 with the bundled engine
 # make test   run all tests
+# make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make lint   look at style and types
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -8,7 +9,9 @@ BIN := $(VENV)/bin
 LISTEN ?= 127.0.0.1:8080
 SOURCES := setup.cfg pyproject.toml
 
-.PHONY: run test lint clean
+SOAK_SECONDS ?= 600
+
+.PHONY: run test soak lint clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --listen $(LISTEN)
@@ -17,6 +20,9 @@ test: $(VENV)/test.stamp
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n auto --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report
+
+soak: $(VENV)/test.stamp
+	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
 LINGER = 2.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
+PROBES = 2
 HANDLER_END = 2.0
 
 
@@ -54,7 +55,7 @@ async def listen(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     try:
-        sock = _bind(address)
+        sock = _bind(address, bounds)
     except OSError as error:
         raise ListenError(f"cannot listen on {_shown(address)}: {error.strerror}") from error
     await web.SockSite(runner, sock, backlog=BACKLOG).start()
@@ -67,16 +68,32 @@ async def listen(
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _bind(address: ListenAddress) -> socket.socket:
+def _bind(address: ListenAddress, bounds: Bounds) -> socket.socket:
     if address.unix_path is not None:
         sock = socket.socket(socket.AF_UNIX)
         _remove_stale(address)
         sock.bind(str(address.unix_path))
     else:
         sock = _bind_port(address.host, address.port)
+        notice_silence(sock, bounds.idle_timeout)
     # Connections inherit it.
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return sock
+
+
+def notice_silence(sock: socket.socket, timeout: float) -> None:
+    """Have the kernel find out within timeout seconds that a client is gone without a word.
+
+    Where nothing is expected of a client, only a probe tells (tcp(7)). Connections inherit it.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        share = max(int(timeout / (PROBES + 1)), 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, share)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, share)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, PROBES)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(timeout * 1000))
 
 
 def _bind_port(host: str, port: int) -> socket.socket:

@@ -1,0 +1,1 @@
+"""Load with faults mixed in, and the books balanced afterwards: ``make soak``."""

@@ -1,0 +1,81 @@
+"""A quick backend: what it does is written in the request's id."""
+
+import asyncio
+import re
+
+_ID = re.compile(rb"X-Request-ID: ([a-z]+)-(\d+)")
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
+PIECES = 12
+
+
+def pieces(number: int) -> list[bytes]:
+    """Return what is spoken for request number: every byte depends on it."""
+    return [b"%08d:%02d;" % (number, index) * 10 for index in range(PIECES)]
+
+
+def transcripts(number: int) -> list[bytes]:
+    """Return the transcripts of request number, as the client is to see them."""
+    return [b'{"text":"%d","n":%d}\n' % (number, index) for index in range(3)]
+
+
+def _chunk(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+class SoakBackend(asyncio.Protocol):
+    """Answers one call; ``seen`` holds an event for each request that waits to be seen."""
+
+    def __init__(self, seen: dict[int, asyncio.Event]) -> None:
+        self._seen = seen
+        self._data = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._answered = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        if self._answered or not self._data.endswith((b"--\r\n", b"0\r\n\r\n")):
+            return
+        match = _ID.search(self._data)
+        assert match
+        self._answered = True
+        self._answer(match[1].decode(), int(match[2]))
+
+    def _answer(self, kind: str, number: int) -> None:
+        transport = self._transport
+        if transport is None:
+            return
+        if number in self._seen:
+            self._seen[number].set()
+        spoken = [_chunk(piece) for piece in pieces(number)]
+        if kind == "error":
+            transport.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno")
+        elif kind == "reset":
+            transport.abort()
+        elif kind == "badchunk":
+            transport.write(HEAD + spoken[0] + b"zz\r\n")
+        elif kind == "cut":
+            transport.write(HEAD + b"".join(spoken[:3]))
+            transport.close()
+        elif kind == "hear":
+            lines = [b'{"Transcription":' + line[:-1] + b"}\n" for line in transcripts(number)]
+            transport.write(HEAD + b"".join(map(_chunk, lines)) + b"0\r\n\r\n")
+        elif kind == "leave":
+            transport.write(HEAD + spoken[0])
+        elif kind != "silent":
+            self._drip(HEAD, spoken)
+
+    def _drip(self, head: bytes, spoken: list[bytes]) -> None:
+        """Write a third now and the rest a little later, as a speaker would."""
+        assert self._transport is not None
+        self._transport.write(head + b"".join(spoken[:4]))
+        asyncio.get_running_loop().call_later(0.005, self._finish, b"".join(spoken[4:]))
+
+    def _finish(self, rest: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(rest + b"0\r\n\r\n")
