@@ -30,7 +30,9 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     way: list[Plugin] = [
         CountRequests(metrics),  # outermost: no ending escapes it
         LogRequests(),  # gives the id that all further in may write of; its line tells the ending
-        EndExchange(),  # every answer leaves through here, whole, as a refusal, or broken
+        EndExchange(
+            settings.client_timeout
+        ),  # every answer leaves through here, whole, as a refusal, or broken
         WatchDeparture(),  # from here on a client may leave while it waits
         drain,  # before anything is begun for a request that cannot be finished
         *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged

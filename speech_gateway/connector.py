@@ -46,7 +46,7 @@ class Connector:
                 return await self._open()
         except TimeoutError:
             raise UpstreamSilentError(f"no connection within {self._open_timeout:g} s") from None
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
             raise UpstreamError(f"no connection: {error}") from error
 
     async def _open(self) -> Upstream:

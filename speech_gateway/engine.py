@@ -71,20 +71,23 @@ class Engine:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "speech_gateway.embedded", "--listen", f"unix:{self._socket}", "--child"),
-            # The engine ends when this pipe does: however the gateway ends.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            # A terminal's Ctrl-C is for the gateway, which drains first.
-            start_new_session=True,
-        )
+        try:
+            self._process = process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "speech_gateway.embedded", "--listen", f"unix:{self._socket}", "--child"),
+                # The engine ends when this pipe does: however the gateway ends.
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                # A terminal's Ctrl-C is for the gateway, which drains first.
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise EngineError(f"the bundled engine cannot be started: {error.strerror}") from error
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 line = await process.stdout.readline()
-        except TimeoutError:
+        except (TimeoutError, ValueError):  # ValueError: an endless line
             line = b""
         if line != READY:
             await _end(process)

@@ -28,8 +28,9 @@ def break_off(request: web.Request, status: int) -> None:
     Status is the reason's, for the metrics. A client of HTTP/1.0 takes a plain close for the end of
     the body (RFC 9112, section 6.3), so the connection is reset under it.
     """
-    if (exchange := request.get(EXCHANGE)) is not None and exchange.cut is None:
-        exchange.cut = status
+    exchange = request.get(EXCHANGE)
+    if exchange is not None and exchange.cut is None and exchange.code == CLIENT_LEFT:
+        exchange.cut = status  # unless all of it was sent, and only the connection is to go
     if (transport := request.transport) is None:
         return
     if request.version < (1, 1) and (sock := transport.get_extra_info("socket")) is not None:
@@ -109,9 +110,11 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     endpoint = request[EXCHANGE].endpoint
     headers = _headers(answer, endpoint.answer_type)
     response = web.StreamResponse(status=answer.status, headers=headers)
-    await response.prepare(request)
+    if request.version < (1, 1):
+        response.force_close()  # the close is the end of the body (RFC 9112, section 6.3)
     client = _ClientSide(request, response, timeout)
     try:
+        await response.prepare(request)
         await _carry(call, client, Unwrapper() if endpoint.transcribes else None)
     except UpstreamError as error:
         log.warning("%s was broken off by the backend: %s", request[REQUEST_ID], error)
@@ -180,7 +183,7 @@ async def _break_after_last_words(request: web.Request, status: int) -> None:
     try:
         async with asyncio.timeout(LAST_WORDS_TIMEOUT):
             await _flush(request)
-    except TimeoutError:
+    except (TimeoutError, ConnectionError):
         log.debug("%s did not take what it was sent before the break", request[REQUEST_ID])
     finally:
         break_off(request, status)

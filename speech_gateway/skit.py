@@ -18,6 +18,7 @@ from .pipelines import Pipeline
 from .upstream import Head, Upstream, UpstreamError, UpstreamSilentError
 
 ERROR_BODY_LIMIT = 4096
+ERROR_BODY_TIMEOUT = 1.0
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0
 
@@ -112,9 +113,11 @@ class Call:
         """Return at most 4,096 bytes of an error's body, as far as it came."""
         body = b""
         try:
-            while len(body) < ERROR_BODY_LIMIT and (piece := await self._upstream.read()):
-                body += piece
-        except UpstreamError as error:
+            async with asyncio.timeout(ERROR_BODY_TIMEOUT):
+                while len(body) < ERROR_BODY_LIMIT and (piece := await self._upstream.read()):
+                    body += piece
+        except (UpstreamError, web.HTTPException, TimeoutError) as error:
+            # The status stands, whatever becomes of its text or of an upload that goes on.
             log.info("an error's body was cut: %s", error)
         return body[:ERROR_BODY_LIMIT]
 

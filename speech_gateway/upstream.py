@@ -59,6 +59,7 @@ class Upstream(asyncio.Protocol):
         self._writing_paused = False
         self._request_sent = False
         self._waiting_since = 0.0
+        self._unsent = 0
         self._watch: asyncio.TimerHandle | None = None
 
     # what the task in charge calls
@@ -70,7 +71,7 @@ class Upstream(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the upstream has taken most of what was sent, or given up."""
-        if self._writing_paused and self._error is None and not self._complete:
+        if self._writing_paused and self._error is None:
             self._writer = self._loop.create_future()
             self._waiting_since = self._loop.time()
             try:
@@ -205,12 +206,16 @@ class Upstream(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        if (self._error or self._complete) and self._writer is not None and not self._writer.done():
+        if self._error is not None and self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
 
     def _check_silence(self) -> None:
         """Look, once a timeout or so, whether somebody has waited too long."""
         now = self._loop.time()
+        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if unsent < self._unsent:
+            self._waiting_since = now  # what it takes is a sign of life too
+        self._unsent = unsent
         # While the request still goes out, an upstream that listens may be silent.
         waits = self._writer is not None or (self._reader is not None and self._request_sent)
         if waits and now - self._waiting_since >= self._timeout:

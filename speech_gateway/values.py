@@ -54,6 +54,7 @@ def backend(text: str) -> UpstreamAddress | None:
     try:
         url = urlsplit(text)
         port = url.port
+        (url.hostname or "").encode("idna")
     except ValueError:
         raise ValueError(problem) from None
     plain = re.fullmatch(r"[\x21-\x7e]+", text) and not (

@@ -95,6 +95,15 @@ async def test_an_encoded_body_is_refused(gateway: Served, coding: str) -> None:
     assert (await send(gateway, "/tts", b"x", Content_Encoding=coding)).status == 415
 
 
+async def test_an_encoding_in_a_second_line_is_seen(gateway: Served) -> None:
+    async with await gateway.connect() as client:
+        client.write(
+            "POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+            "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n\r\nx"
+        )
+        assert (await client.response()).status == 415
+
+
 async def test_identity_is_no_encoding(gateway: Served) -> None:
     assert (await send(gateway, "/tts", b"x", Content_Encoding="Identity")).status == 200
 

@@ -119,6 +119,7 @@ def test_where_not_to_listen(text: str) -> None:
         "http://u:p@skit",
         "http://skit?x=1",
         "http://skit:0",
+        "http://a..b:1",
         "http://s kit",
     ],
 )

@@ -23,8 +23,8 @@ def _check(request: web.Request, endpoint: Endpoint) -> None:
         raise web.HTTPUnsupportedMediaType(
             text=f"{endpoint.path} takes Content-Type: {endpoint.media_type}\n"
         )
-    coding = request.headers.get(hdrs.CONTENT_ENCODING, "").strip().lower()
-    if coding not in ("", "identity"):
+    codings = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])).lower().split(",")
+    if {coding.strip() for coding in codings} - {"", "identity"}:
         raise web.HTTPUnsupportedMediaType(
             text=f"{endpoint.path} takes plain {endpoint.noun}; send no Content-Encoding\n"
         )

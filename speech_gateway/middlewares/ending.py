@@ -1,10 +1,11 @@
 """Decides how an exchange ended, and turns whatever was raised into one answer or a break."""
 
+import asyncio
 import logging
 
 from aiohttp import web
 
-from ..exchange import EXCHANGE, REQUEST_ID
+from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from ..relay import break_off
 from . import Handler, Step
 
@@ -12,7 +13,13 @@ log = logging.getLogger(__name__)
 
 
 class EndExchange(Step):
-    """See every answer out to its last byte, so that what is counted is what happened."""
+    """See every answer out to its last byte, so that what is counted is what happened.
+
+    A client that takes nothing of it for timeout seconds is broken off.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -20,13 +27,32 @@ class EndExchange(Step):
         try:
             response, refusal = await _answer(request, handler)
             if exchange is None or exchange.cut is None:
-                await _send_whole(request, response)
+                await self._send_whole(request, response)
         finally:
             if exchange is not None and exchange.cut is not None:
                 exchange.code = exchange.cut
         if refusal is not None:
             raise refusal
         return response
+
+    async def _send_whole(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Send what is left to send of response, unless the client does not stay for it."""
+        if request.transport is None or request.transport.is_closing():
+            return
+        if not request.content.is_eof():
+            # What is left of the body would be read as the next request.
+            response.force_close()
+        try:
+            async with asyncio.timeout(self._timeout):
+                await response.prepare(request)
+                await response.write_eof()
+        except ConnectionError:
+            log.debug("the client of %s left before its answer", request[REQUEST_ID])
+        except TimeoutError:
+            break_off(request, CLIENT_LEFT)
+        else:
+            if (exchange := request.get(EXCHANGE)) is not None:
+                exchange.code = response.status
 
 
 async def _answer(
@@ -38,6 +64,9 @@ async def _answer(
         return await handler(request), None
     except web.HTTPException as raised:
         refusal = raised
+        if request.writer.output_size > 0:
+            log.warning("%s was refused after its answer had begun", request[REQUEST_ID])
+            break_off(request, refusal.status)
     except Exception:
         log.exception("request %s failed in the gateway", request[REQUEST_ID])
         if request.writer.output_size > 0:
@@ -46,18 +75,3 @@ async def _answer(
             text=f"the gateway failed on this request; its log says why: {request[REQUEST_ID]}\n"
         )
     return refusal, refusal
-
-
-async def _send_whole(request: web.Request, response: web.StreamResponse) -> None:
-    """Send what is left to send of response, unless the client does not stay for it."""
-    if not request.content.is_eof():
-        # What is left of the body would be read as the next request.
-        response.force_close()
-    try:
-        await response.prepare(request)
-        await response.write_eof()
-    except ConnectionError:
-        log.debug("the client of %s left before its answer", request[REQUEST_ID])
-        return
-    if (exchange := request.get(EXCHANGE)) is not None:
-        exchange.code = response.status
