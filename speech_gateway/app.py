@@ -17,6 +17,7 @@ from .middlewares.gate import Gate
 from .middlewares.method import CheckMethod
 from .middlewares.metrics import CountRequests
 from .middlewares.request_log import LogRequests
+from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .readiness import READINESS, Readiness
 from .settings import SETTINGS, Settings
@@ -33,6 +34,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         EndExchange(
             settings.client_timeout
         ),  # every answer leaves through here, whole, as a refusal, or broken
+        CheckHead(),  # what follows a dubious head cannot be trusted, whatever it asks for
         WatchDeparture(),  # from here on a client may leave while it waits
         drain,  # before anything is begun for a request that cannot be finished
         *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
@@ -88,7 +90,8 @@ def _add_routes(app: web.Application) -> None:
             name=endpoint.name,
             expect_handler=leave_expectation,
         )
+    pages = {"/healthz": handlers.alive, "/readyz": handlers.ready}
     if app[SETTINGS].metrics_listen is None:
-        app.router.add_get("/metrics", handlers.metrics_page, allow_head=False)
-    app.router.add_get("/healthz", handlers.alive, allow_head=False)
-    app.router.add_get("/readyz", handlers.ready, allow_head=False)
+        pages["/metrics"] = handlers.metrics_page
+    for path, page in pages.items():
+        app.router.add_route("GET", path, page, expect_handler=leave_expectation)

@@ -20,13 +20,24 @@ TOO_MANY = (
     b"the gateway has too many connections; try again later\n"
 )
 
+HEAD_LIMIT = 2 * 1024 * 1024
+"""Bytes; more than the parser's own limits on lines and fields add up to."""
+FRAMING_LIMIT = 64 * 1024
+FRAMING_FACTOR = 8
+"""Bytes around each byte of a body: six is what chunks of one byte cost."""
+
 log = logging.getLogger(__name__)
 
 
 class Connection(RequestHandler):
     """One connection of a client's."""
 
-    __slots__ = ()
+    __slots__ = ("raw_bytes",)
+
+    def __init__(self, manager: "BoundedServer", **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.raw_bytes = 0
+        """Received since a request last began."""
 
     def connection_made(self, transport: Any) -> None:
         """Take the connection, or refuse it at once when there are too many."""
@@ -45,7 +56,9 @@ class Connection(RequestHandler):
 
         aiohttp's parser leaves that reader waiting for ever.
         """
+        queued = len(self._messages)
         super().data_received(data)
+        self._bound_framing(len(data), begun=len(self._messages) > queued)
         request = self._current_request
         if request is None or not self._messages or request.content.is_eof():
             return
@@ -54,6 +67,21 @@ class Connection(RequestHandler):
             self._close = True
             request.content.set_exception(RequestPayloadError())
             request.content.feed_eof()  # nothing more is to be waited for
+
+    def _bound_framing(self, size: int, *, begun: bool) -> None:
+        """Give up a client that sends far more around a request than in it.
+
+        Chunk extensions, blank lines and the like are passed over by the parser without an end.
+        """
+        self.raw_bytes = 0 if begun else self.raw_bytes + size
+        request = self._current_request
+        if request is None or request.content.is_eof():
+            allowed = HEAD_LIMIT
+        else:
+            allowed = FRAMING_LIMIT + FRAMING_FACTOR * request.content.total_bytes
+        if self.raw_bytes > allowed and self.transport is not None:
+            log.info("a client sent %d bytes of framing", self.raw_bytes)
+            self.transport.abort()
 
     def handle_error(
         self,

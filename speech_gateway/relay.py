@@ -9,6 +9,7 @@ import struct
 from aiohttp import web
 
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from .persistence import decide_persistence
 from .skit import Answer, Call, as_refusal
 from .transcripts import Unwrapper
 from .upstream import UpstreamError
@@ -110,8 +111,7 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     endpoint = request[EXCHANGE].endpoint
     headers = _headers(answer, endpoint.answer_type)
     response = web.StreamResponse(status=answer.status, headers=headers)
-    if request.version < (1, 1):
-        response.force_close()  # the close is the end of the body (RFC 9112, section 6.3)
+    decide_persistence(request, response, streamed=True)
     client = _ClientSide(request, response, timeout)
     try:
         await response.prepare(request)

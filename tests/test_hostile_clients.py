@@ -135,3 +135,90 @@ async def test_hundreds_of_idle_connections_starve_nobody(backend: ScriptedBacke
             assert (await client.response()).status == 200
         for client in idle:
             client.leave()
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        ("POST /tts HTTP/2.0\r\nHost: a\r\nContent-Length: 5", 505),
+        ("POST /tts HTTP/0.9\r\nHost: a\r\nContent-Length: 5", 505),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\nContent-Length: 5", 400),
+        ("POST /tts HTTP/1.0\r\nTransfer-Encoding: chunked", 400),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked", 501),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: identity, chunked", 501),
+        ("POST /tts HTTP/1.1\r\nHost: a b\r\nContent-Length: 5", 400),
+        ("POST /tts HTTP/1.1\r\nHost: u@h\r\nContent-Length: 5", 400),
+        ("POST /tts HTTP/1.1\r\nHost: a:x\r\nContent-Length: 5", 400),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615", 413),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615", 413),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 5, 5", 400),
+        ("POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked", 400),
+        ("POST /tts HTTP/1.1\r\nContent-Length: 5", 400),
+    ],
+)
+async def test_a_dubious_head_is_refused_and_nothing_behind_it_is_read(
+    gateway: Served, backend: ScriptedBackend, head: str, status: int
+) -> None:
+    async with await gateway.connect() as client:
+        client.write(head + "\r\n\r\n")
+        response = await client.response()
+        client.write("POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nsmuggled")
+        async with asyncio.timeout(10):
+            assert await client.closed()
+
+    assert response.status == status
+    assert response.text.count("\n") == 1
+    assert backend.seen == 0
+
+
+async def test_nothing_is_smuggled_behind_an_offer_to_switch_protocols(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    smuggled = "POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: 8\r\n\r\nsmuggled"
+    async with await gateway.connect() as client:
+        client.write(
+            "POST /tts HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: foo\r\n"
+            "Content-Length: 5\r\n\r\nhello"
+            f"POST /tts HTTP/1.1\r\nHost: a\r\nContent-Length: {len(smuggled)}\r\n\r\n"
+        )
+        response = await client.response()
+        client.write(smuggled)
+        assert await client.closed()
+
+    assert response.status == 200
+    assert response.headers["connection"] == "close"
+    assert backend.seen == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nowhere", "/tts"])
+async def test_an_unknown_expectation_is_no_fault(gateway: Served, path: str) -> None:
+    async with await gateway.connect() as client:
+        client.request("GET", path, {"Expect": "miracles"})
+        response = await client.response()
+
+    assert response.status in (200, 404, 405, 417)
+    assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"POST /stt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;" + b"x" * 65536,
+        b"\r\n" * 32768,
+    ],
+)
+async def test_endless_framing_is_cut_off(gateway: Served, flood: bytes) -> None:
+    sent = 0
+    filler = (b"x" if flood.startswith(b"POST") else b"\r\n") * 32768
+    async with await gateway.connect() as client:
+        client.write(flood)
+        try:
+            while sent < 50_000_000 and not client.writer.is_closing():
+                client.write(filler)
+                sent += len(filler)
+                await client.writer.drain()
+        except ConnectionError:
+            pass
+    await gateway.settled()
+
+    assert sent < 20_000_000

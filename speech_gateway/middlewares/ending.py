@@ -6,6 +6,7 @@ import logging
 from aiohttp import web
 
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from ..persistence import decide_persistence
 from ..relay import break_off
 from . import Handler, Step
 
@@ -39,9 +40,7 @@ class EndExchange(Step):
         """Send what is left to send of response, unless the client does not stay for it."""
         if request.transport is None or request.transport.is_closing():
             return
-        if not request.content.is_eof():
-            # What is left of the body would be read as the next request.
-            response.force_close()
+        decide_persistence(request, response, streamed=response.prepared)
         try:
             async with asyncio.timeout(self._timeout):
                 await response.prepare(request)

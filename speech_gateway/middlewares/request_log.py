@@ -53,6 +53,7 @@ def _write_line(request: web.Request, exchange: Exchange) -> None:
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "speech-gateway"  # not the versions of what is inside
-    response.headers[REQUEST_ID_HEADER] = request[REQUEST_ID]
+    # What aiohttp answers by itself has met no middleware.
+    response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or uuid4().hex
     # nginx holds a proxied answer back in its buffers without this
     response.headers["X-Accel-Buffering"] = "no"

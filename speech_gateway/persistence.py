@@ -1,0 +1,18 @@
+"""Whether a client's connection may serve another request (RFC 9112, section 9.3)."""
+
+from aiohttp import hdrs, web
+
+
+def decide_persistence(
+    request: web.Request, response: web.StreamResponse, *, streamed: bool
+) -> None:
+    """Have the connection close behind response where it must; call it before ``prepare``.
+
+    A streamed response does not tell its length, and its request's body may still be coming.
+    """
+    unread = not streamed and not request.content.is_eof()  # it would be read as a request
+    unsized = streamed and request.version < (1, 1)  # the close is the end of the body
+    # What follows an offer to switch protocols was thrown away by the parser, in part.
+    offered = hdrs.UPGRADE in request.headers
+    if unread or unsized or offered:
+        response.force_close()
