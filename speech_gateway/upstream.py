@@ -5,6 +5,7 @@ hundreds of tiny pieces a second cost no more wake-ups than the network has segm
 """
 
 import asyncio
+import socket
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -13,6 +14,7 @@ import httptools
 HIGH_WATER = 64 * 1024
 """Bytes received and not yet taken at which reading from the upstream pauses."""
 HEAD_LIMIT = 64 * 1024
+RECEIVE_BUFFER = 64 * 1024
 SWITCHING_PROTOCOLS = 101
 
 
@@ -124,6 +126,9 @@ class Upstream(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            # What one read brings is copied on its way; without this, 256 KiB at a time.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self._waiting_since = self._loop.time()
         self._watch = self._loop.call_later(self._timeout, self._check_silence)
 

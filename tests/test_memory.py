@@ -1,0 +1,124 @@
+"""What a request costs in memory, whatever its client and the backend do."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.client import RawClient, connect
+from tests.support.gateway import eventually
+from tests.support.program import Program, serving_program
+
+MANY = 100
+KIB = 1024
+FLAGS = ("--log-level=info", "--client-timeout=60s", "--max-body-bytes=4000000")
+
+
+def resident(run: Program) -> int:
+    """Return the gateway's resident bytes."""
+    status = Path(f"/proc/{run.process.pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * KIB
+
+
+async def metric(run: Program, name: str) -> float:
+    async with await connect(run.port) as client:
+        client.request("GET", "/metrics")
+        text = (await client.response()).text
+    return sum(map(float, re.findall(rf"^{name}{{.*}} (\S+)$", text, re.MULTILINE)))
+
+
+async def warmed_up(run: Program) -> int:
+    for _ in range(50):
+        async with await connect(run.port) as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.response()
+    return resident(run)
+
+
+async def settled_size(run: Program) -> int:
+    """Return the resident bytes once they no longer change."""
+    last = -1
+    while last != (last := resident(run)):
+        await asyncio.sleep(0.3)  # nothing tells when a process has stopped to grow
+    return last
+
+
+async def endless(call: BackendCall) -> None:
+    await call.media()
+    await call.write(OK_CHUNKED)
+    while True:
+        await call.write(chunk(bytes(16 * KIB)))
+
+
+async def quiet(call: BackendCall) -> None:
+    await call.media()
+    await call.write(OK_CHUNKED + chunk(b"a line\n"))
+    await call.until_closed()
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "most"),
+    [("/tts", b"x" * 1000, 64 * KIB), ("/stt", bytes(1_500_000), 1024 * KIB)],
+    ids=["a text", "an upload of which nothing is read yet"],
+)
+async def test_one_that_waits_at_the_gate(
+    backend: ScriptedBackend, path: str, body: bytes, most: int
+) -> None:
+    async with serving_program(
+        "--skit-url", backend.url, "--max-concurrency=1", "--max-queue=1000", *FLAGS
+    ) as run:
+        before = await warmed_up(run)
+        backend.script = quiet
+        clients = [await connect(run.port) for _ in range(MANY + 1)]
+        for client in clients:
+            client.request("POST", path, body=body)
+
+        async with asyncio.timeout(20):
+            while await metric(run, "gateway_waiting_requests") < MANY:
+                await asyncio.sleep(0.05)
+        cost = (await settled_size(run) - before) / MANY
+        leave(clients)
+
+    assert cost < most, cost / KIB
+
+
+async def test_one_that_streams(backend: ScriptedBackend) -> None:
+    async with serving_program(
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+    ) as run:
+        before = await warmed_up(run)
+        backend.script = quiet
+        clients = [await connect(run.port) for _ in range(MANY)]
+        for client in clients:
+            client.begin_upload()
+            client.chunk(b"OggS" * 100)
+        for client in clients:
+            await client.head()
+        cost = (await settled_size(run) - before) / MANY
+        leave(clients)
+
+    assert cost < 96 * KIB, cost / KIB
+
+
+async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
+    async with serving_program(
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+    ) as run:
+        before = await warmed_up(run)
+        backend.script = endless
+        clients = [await connect(run.port, receive_buffer=4096) for _ in range(MANY)]
+        for client in clients:
+            client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            client.request("POST", "/tts", body=b"Hello.")
+        await eventually(lambda: backend.seen >= MANY + 50, timeout=20)
+        cost = (await settled_size(run) - before) / MANY
+        leave(clients)
+
+    assert cost < 768 * KIB, cost / KIB
+
+
+def leave(clients: list[RawClient]) -> None:
+    for client in clients:
+        client.leave(reset=True)
