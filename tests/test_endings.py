@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.support.backend import (
     chunk,
 )
 from tests.support.client import Response, connect
-from tests.support.gateway import Served, serving
+from tests.support.gateway import Served, eventually, serving
 
 PIECE = b"a piece"
 
@@ -204,7 +205,11 @@ async def test_a_reader_that_stalls_is_broken_off(quick: Served, backend: Script
         while True:
             await call.write(chunk(b"x" * 8192))
 
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
     backend.script = script
+    before = open_files()
     async with await connect(quick.port, receive_buffer=4096) as client:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.request("POST", "/tts", body=b"Hello.")
@@ -212,6 +217,8 @@ async def test_a_reader_that_stalls_is_broken_off(quick: Served, backend: Script
         await call.closed.wait()
         await quick.settled()
 
+        # Of the exchange only the client's own end is left, though it has taken nothing.
+        await eventually(lambda: open_files() <= before + 1)
     assert quick.count("tts", 499) == 1
 
 

@@ -155,6 +155,10 @@ async def test_a_request_is_counted_in_all_its_series(
         "gateway_first_byte_seconds_count",
     ):
         assert gateway.sample(name, endpoint="tts") == 1
+    whole = gateway.sample("gateway_request_duration_seconds_sum", endpoint="tts")
+    first_byte = gateway.sample("gateway_first_byte_seconds_sum", endpoint="tts")
+    upstream = gateway.sample("gateway_upstream_duration_seconds_sum", endpoint="tts")
+    assert whole >= first_byte >= upstream > 0
     assert gateway.sample("gateway_response_bytes_total", endpoint="tts") == len(b"OggS-speech")
     assert gateway.inflight("tts") == 0
 

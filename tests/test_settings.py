@@ -90,7 +90,7 @@ def test_the_environment_may_name_the_file(tmp_path: Path) -> None:
 
 
 def test_an_empty_variable_is_none() -> None:
-    assert settings(GATEWAY_MAX_QUEUE="", SKIT_TOKEN="").max_queue == 100
+    assert settings(GATEWAY_MAX_QUEUE="", SKIT_TOKEN="", GATEWAY_CONFIG="").max_queue == 100
 
 
 @pytest.mark.parametrize(
