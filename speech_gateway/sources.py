@@ -66,12 +66,11 @@ def read_sources(
     """Return what argv, environ and the config file that they name say of options."""
     parser = _make_parser(options)
     problems: list[str] = []
-    variables = {name: value for name, value in environ.items() if value}
     # When the config file cannot be read, again without it: to judge all the rest.
     for contents in (None, "{}"):
         try:
             namespace, unknown = parser.parse_known_args(
-                list(argv), env_vars=variables, config_file_contents=contents
+                list(argv), env_vars=dict(environ), config_file_contents=contents
             )
             break
         except _ParserError as error:
