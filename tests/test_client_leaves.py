@@ -80,7 +80,7 @@ def leave(request: pytest.FixtureRequest) -> Callable[[RawClient], None]:
     return HOW[request.param]
 
 
-async def all_is_as_before(gateway: Served, backend: ScriptedBackend, body: Body) -> None:
+async def check_all_is_as_before(gateway: Served, backend: ScriptedBackend, body: Body) -> None:
     """Check what must hold after any departure: counted as 499, nothing kept, the slot free."""
     await gateway.settled()
     assert gateway.count(body.path[1:], 499) == 1
@@ -135,7 +135,7 @@ async def test_while_waiting_for_the_backends_headers(
     leave(client)
 
     await call.closed.wait()
-    await all_is_as_before(gateway, backend, body)
+    await check_all_is_as_before(gateway, backend, body)
     client.leave()
 
 
@@ -151,7 +151,7 @@ async def test_mid_stream(
     leave(client)
 
     await call.closed.wait()
-    await all_is_as_before(gateway, backend, body)
+    await check_all_is_as_before(gateway, backend, body)
     client.leave()
 
 

@@ -170,6 +170,21 @@ async def answer_ogg(call: BackendCall) -> None:
     await call.write(answer(b"OggS-speech"))
 
 
+def says(*parts: bytes, then: str = "closes") -> Script:
+    """Return a script that writes parts, then closes, resets or is silent."""
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        for part in parts:
+            await call.write(part)
+        if then == "resets":
+            call.writer.transport.abort()
+        elif then == "is silent":
+            await call.until_closed()
+
+    return script
+
+
 @asynccontextmanager
 async def scripted_backend(
     script: Script = answer_ogg, *, tls: ssl.SSLContext | None = None

@@ -1,0 +1,177 @@
+"""The backend fails, early and late: what the client sees, and what is counted."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.support.backend import (
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+    says,
+)
+from tests.support.client import Response
+from tests.support.gateway import Served, serving
+
+PIECE = b"a piece"
+
+
+@pytest.fixture
+async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    """A gateway whose patience is a fraction of a second."""
+    async with serving(backend.url, "--client-timeout=300ms", "--upstream-timeout=300ms") as served:
+        yield served
+
+
+async def speak(gateway: Served, version: str = "1.1") -> Response:
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.", version=version)
+        return await client.response()
+
+
+BEFORE_THE_HEAD = {
+    "closes": says(),
+    "resets": says(then="resets"),
+    "speaks another protocol": says(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "sends half a head": says(b"HTTP/1.1 200 OK\r\nContent-"),
+    "sends a control character": says(b"HTTP/1.1 200 OK\r\nA: \x01b\r\nContent-Length: 0\r\n\r\n"),
+    "redirects": says(answer(b"", "302 Found")),
+    "is not modified": says(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    "switches protocols": says(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+    ),
+    "sends a body of unknown length": says(b"HTTP/1.1 200 OK\r\n\r\nabc"),
+    "sends an encoded body": says(
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc"
+    ),
+    "sends two lengths": says(
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc"
+    ),
+    "sends an endless head": says(b"HTTP/1.1 200 OK\r\n" + b"A: bcdefgh\r\n" * 20000),
+}
+
+
+@pytest.mark.parametrize("fault", BEFORE_THE_HEAD)
+async def test_it_is_502_when_the_backend(
+    gateway: Served, backend: ScriptedBackend, fault: str
+) -> None:
+    backend.script = BEFORE_THE_HEAD[fault]
+
+    response = await speak(gateway)
+
+    assert response.status == 502
+    assert response.text.count("\n") == 1
+    assert "127.0.0.1" not in response.text
+    await gateway.settled()
+    assert gateway.count("tts", 502) == 1
+    assert gateway.sample("gateway_rejected_total", endpoint="tts", reason="upstream_error") == 1
+
+
+async def test_it_is_502_when_the_backend_is_not_there() -> None:
+    async with serving("http://127.0.0.1:1") as gateway:
+        response = await speak(gateway)
+
+    assert response.status == 502
+    assert "127.0.0.1" not in response.text
+
+
+async def test_it_is_504_when_the_backend_is_silent(
+    quick: Served, backend: ScriptedBackend
+) -> None:
+    backend.script = says(then="is silent")
+
+    response = await speak(quick)
+
+    assert response.status == 504
+    await quick.settled()
+    assert quick.count("tts", 504) == 1
+    assert quick.sample("gateway_rejected_total", endpoint="tts", reason="upstream_error") == 1
+    assert quick.sample("gateway_upstream_duration_seconds_count", endpoint="tts") == 0
+
+
+AFTER_THE_HEAD = {
+    "closes": (says(OK_CHUNKED, chunk(PIECE)), 502),
+    "resets": (says(OK_CHUNKED, chunk(PIECE), then="resets"), 502),
+    "sends a bad chunk": (says(OK_CHUNKED, chunk(PIECE), b"zz\r\n", then="is silent"), 502),
+    "sends less than it declared": (
+        says(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + PIECE),
+        502,
+    ),
+    "falls silent": (says(OK_CHUNKED, chunk(PIECE), then="is silent"), 504),
+    "says nothing at all after 200": (says(OK_CHUNKED, then="is silent"), 504),
+}
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("fault", AFTER_THE_HEAD)
+async def test_the_answer_is_broken_off_when_the_backend(
+    quick: Served, backend: ScriptedBackend, fault: str, version: str
+) -> None:
+    script, code = AFTER_THE_HEAD[fault]
+    backend.script = script
+
+    response = await speak(quick, version)
+
+    assert response.status == 200
+    assert not response.whole, "a cut answer must not pass for a whole one"
+    if fault != "says nothing at all after 200" and version == "1.1":
+        assert response.body == PIECE
+    await quick.settled()
+    assert quick.count("tts", code) == 1
+    assert quick.count("tts", 200) == 0
+    assert quick.sample("gateway_upstream_duration_seconds_count", endpoint="tts") == 1
+
+
+async def test_the_backend_may_answer_before_the_upload_is_over(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(answer(b"enough\n", content_type="application/json"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.begin_upload()
+        client.chunk(b"some")
+        response = await client.response()
+
+    assert (response.status, response.body, response.whole) == (200, b"enough\n", True)
+    await gateway.settled()
+    assert gateway.count("stt", 200) == 1
+
+
+async def test_an_early_refusal_of_the_backend_is_passed_on(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(answer(b"too much", "413 Too Large", "text/plain"))
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.begin_upload()
+        client.chunk(b"some")
+        response = await client.response()
+
+    assert (response.status, response.body) == (413, b"too much")
+    assert response.headers["connection"] == "close"
+
+
+async def test_a_backend_that_takes_no_more_of_an_upload_is_given_up(
+    backend: ScriptedBackend,
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.closed.wait()
+
+    backend.script = script
+    async with serving(
+        backend.url, "--upstream-timeout=300ms", "--max-body-bytes=30000000"
+    ) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/stt", body=bytes(30_000_000))
+            response = await client.response()
+        await gateway.settled()
+        assert response.status == 504
+        assert gateway.count("stt", 504) == 1
