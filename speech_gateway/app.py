@@ -60,7 +60,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[DRAIN] = drain
-    app[SKIT] = skit = Skit.at(
+    app[SKIT] = skit = Skit(
         backend,
         settings.pipelines,
         token=settings.token,

@@ -28,7 +28,7 @@ class Connector:
     """Opens connections to one address; timeouts in seconds."""
 
     def __init__(self, address: UpstreamAddress, *, timeout: float, open_timeout: float) -> None:
-        self.address = address
+        self._address = address
         self._timeout = timeout
         self._open_timeout = open_timeout
         # Reading the authorities' certificates takes milliseconds: once.
@@ -51,7 +51,7 @@ class Connector:
 
     async def _open(self) -> Upstream:
         loop = asyncio.get_running_loop()
-        address = self.address
+        address = self._address
         if address.unix_path is not None:
             _, upstream = await loop.create_unix_connection(
                 lambda: Upstream(self._timeout), address.unix_path

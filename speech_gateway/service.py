@@ -49,7 +49,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     """Serve as settings say, until the block ends.
 
     Raises:
-        ServiceError: a listener cannot be had, or the parser is not safe.
+        ServiceError: the parser is not safe.
+        ListenError: an address cannot be listened on.
         EngineError: the bundled engine does not start.
     """
     if HttpRequestParser is HttpRequestParserPy:

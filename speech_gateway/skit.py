@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Self
 
 from aiohttp import web
 
@@ -136,19 +135,21 @@ def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
 class Skit:
     """The backend, as the handlers see it.
 
-    Observe is told, for each answer, the endpoint and the seconds from the call to the head.
+    It is given up when silent for timeout seconds. Observe is told, for each answer, the endpoint
+    and the seconds from the call to the head.
     """
 
     def __init__(
         self,
-        connector: Connector,
+        address: UpstreamAddress,
         pipelines: Mapping[str, Pipeline],
+        *,
         token: str | None,
+        timeout: float,
         observe: Callable[[str, float], None],
     ) -> None:
-        self._connector = connector
+        self._connector = Connector(address, timeout=timeout, open_timeout=OPEN_TIMEOUT)
         self._observe = observe
-        address = connector.address
         self._health_request = (
             f"GET {address.base_path}/healthz HTTP/1.1\r\n"
             f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
@@ -157,20 +158,6 @@ class Skit:
             name: CallTemplate(endpoint, pipelines[name], address, token)
             for name, endpoint in ENDPOINTS.items()
         }
-
-    @classmethod
-    def at(
-        cls,
-        address: UpstreamAddress,
-        pipelines: Mapping[str, Pipeline],
-        *,
-        token: str | None,
-        timeout: float,
-        observe: Callable[[str, float], None],
-    ) -> Self:
-        """Return the backend at address, given up when silent for timeout seconds."""
-        connector = Connector(address, timeout=timeout, open_timeout=OPEN_TIMEOUT)
-        return cls(connector, pipelines, token, observe)
 
     @asynccontextmanager
     async def call(self, endpoint: Endpoint, request_id: str) -> AsyncIterator[Call]:
