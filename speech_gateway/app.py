@@ -95,3 +95,6 @@ def _add_routes(app: web.Application) -> None:
         pages["/metrics"] = handlers.metrics_page
     for path, page in pages.items():
         app.router.add_route("GET", path, page, expect_handler=leave_expectation)
+        app.router.add_route("*", path, handlers.wrong_method, expect_handler=leave_expectation)
+    # aiohttp's own 404 would ask for the body first.
+    app.router.add_route("*", "/{path:.*}", handlers.nowhere, expect_handler=leave_expectation)

@@ -6,6 +6,7 @@ import logging
 from aiohttp import web
 
 from .client_body import ClientBody
+from .endpoints import ENDPOINTS
 from .exchange import EXCHANGE, REQUEST_ID
 from .metrics import METRICS
 from .readiness import READINESS
@@ -71,3 +72,14 @@ async def ready(request: web.Request) -> web.Response:
     if reason is not None:
         return web.Response(status=503, text=f"not ready: {reason}\n")
     return web.Response(text="ready\n")
+
+
+async def wrong_method(request: web.Request) -> web.Response:
+    """Refuse any method but GET on a page."""
+    raise web.HTTPMethodNotAllowed(request.method, ["GET"], text=f"{request.path} takes GET\n")
+
+
+async def nowhere(_request: web.Request) -> web.Response:
+    """Refuse a path that leads nowhere."""
+    paths = ", ".join(f"{endpoint.noun} to {endpoint.path}" for endpoint in ENDPOINTS.values())
+    raise web.HTTPNotFound(text=f"there is nothing at this path; send {paths}\n")

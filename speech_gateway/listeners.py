@@ -14,6 +14,8 @@ BACKLOG = 1024
 """The default of 128 cost a burst of 200 clients a second: a lost SYN is sent again after one."""
 SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
+MOST_READ_AHEAD = 1024 * 1024
+LEAST_READ_AHEAD = 64 * 1024
 LINGER = 2.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
 PROBES = 2
@@ -27,6 +29,16 @@ class Bounds:
     connections: int = 1000
     idle_timeout: float = 30.0
     """Seconds for a request's head to come, and between requests."""
+    body: int = MOST_READ_AHEAD
+    """Bytes of the largest body."""
+
+    @property
+    def read_ahead(self) -> int:
+        """Bytes of a body held while nobody reads it.
+
+        A whole one, within reason: behind one that is still on its way, a client's FIN is not seen.
+        """
+        return max(min(self.body, MOST_READ_AHEAD), LEAST_READ_AHEAD)
 
 
 class ListenError(Exception):
@@ -49,6 +61,7 @@ async def listen(
         handle_signals=False,
         handler_cancellation=True,
         keepalive_timeout=bounds.idle_timeout,
+        read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
         lingering_time=LINGER,
         shutdown_timeout=HANDLER_END,
     )

@@ -60,7 +60,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         )
     async with AsyncExitStack() as stack:
         app = await create_app(settings, await _backend(settings, stack))
-        bounds = Bounds(settings.max_connections, settings.client_timeout)
+        bounds = Bounds(
+            settings.max_connections, settings.client_timeout, settings.max_body_bytes
+        )
         metrics_url = url = await listen(app, settings.listen, bounds, stack)
         if settings.metrics_listen is not None:
             page = create_metrics_app(app)
