@@ -12,6 +12,7 @@ import pytest
 
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.speech import sentences, speak
+from speech_gateway.engine import Engine, EngineError
 from speech_gateway.pipelines import packaged
 from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine
@@ -277,3 +278,17 @@ def test_a_missing_engine_is_named_in_a_settings_problem(tmp_path: Path) -> None
 def engine() -> Iterator[StandaloneEngine]:
     with StandaloneEngine.started() as running:
         yield running
+
+
+async def test_an_engine_that_cannot_be_started_is_said_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def no_process(*_args: object, **_options: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    engine = Engine()
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_process)
+
+    with pytest.raises(EngineError, match="temporarily unavailable"):
+        await engine.start()
+    await engine.stop()
