@@ -1,8 +1,6 @@
 """The program: ``python -m speech_gateway``, or ``speech-gateway``."""
 
-import contextlib
 import os
-import resource
 import sys
 from collections.abc import Sequence
 
@@ -11,6 +9,7 @@ import uvloop
 from . import logs, settings
 from .engine import EngineError
 from .listeners import ListenError
+from .open_files import TooFewFilesError
 from .service import ServiceError, serve
 
 WRONG_SETTINGS = 2
@@ -28,21 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if check_only:
         _say("the settings are right")
         return 0
-    _raise_file_limit()
     logs.set_up(loaded.log_format, loaded.log_level)
     try:
         uvloop.run(serve(loaded, greet=loaded.skit_url is None and loaded.log_format == "text"))
-    except (ServiceError, ListenError, EngineError) as error:
+    except (ServiceError, TooFewFilesError, ListenError, EngineError) as error:
         _say(str(error))
         return CANNOT_SERVE
     return 0
-
-
-def _raise_file_limit() -> None:
-    """Allow as many open files as may be: a connection is one, and its backend's another."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _say(line: str) -> None:

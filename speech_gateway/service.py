@@ -15,6 +15,7 @@ from .connector import UpstreamAddress
 from .engine import Engine
 from .listeners import Bounds, listen
 from .middlewares.drain import DRAIN
+from .open_files import connections_with_files
 from .settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
 
     Raises:
         ServiceError: the parser is not safe.
+        TooFewFilesError: the process may open too few files.
         ListenError: an address cannot be listened on.
         EngineError: the bundled engine does not start.
     """
@@ -61,7 +63,9 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
     async with AsyncExitStack() as stack:
         app = await create_app(settings, await _backend(settings, stack))
         bounds = Bounds(
-            settings.max_connections, settings.client_timeout, settings.max_body_bytes
+            connections=connections_with_files(settings.max_connections, settings.max_concurrency),
+            idle_timeout=settings.client_timeout,
+            body=settings.max_body_bytes,
         )
         metrics_url = url = await listen(app, settings.listen, bounds, stack)
         if settings.metrics_listen is not None:

@@ -1,6 +1,8 @@
 """The program is told to stop, or runs out of what it needs: who is served, and how it ends."""
 
 import asyncio
+import re
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
 from tests.support.client import RawClient, connect
 from tests.support.gateway import eventually
-from tests.support.program import serving_program
+from tests.support.program import program, serving_program
 
 
 def script_in_two_halves(backend: ScriptedBackend) -> asyncio.Event:
@@ -102,3 +104,72 @@ async def test_answers_are_not_kept_by_the_drain(backend: ScriptedBackend) -> No
             run.signal()
             assert await run.ended() == 0
             assert await idle.closed()
+
+
+async def test_files_are_kept_for_those_who_were_let_in(backend: ScriptedBackend) -> None:
+    async with serving_program(
+        "--skit-url", backend.url, before=("prlimit", "--nofile=100:100")
+    ) as run:
+        assert "enough for 26 connections instead of 1000" in "".join(run.log)
+        clients = [await connect(run.port) for _ in range(60)]
+
+        for client in clients[:26]:
+            client.request("POST", "/tts", body=b"Hello.")
+        served = [await client.response() for client in clients[:26]]
+        turned_away = [await client.response() for client in clients[26:]]
+
+        assert {response.status for response in served} == {200}
+        assert {response.status for response in turned_away} == {503}
+        for client in clients:
+            client.leave()
+
+
+async def test_the_limit_on_files_is_raised_where_it_may_be(backend: ScriptedBackend) -> None:
+    async with serving_program(
+        "--skit-url", backend.url, before=("prlimit", "--nofile=100:4096")
+    ) as run:
+        limits = Path(f"/proc/{run.process.pid}/limits").read_text()
+
+    assert re.search(r"Max open files +1074 +4096", limits)
+
+
+async def test_too_few_files_to_serve_stop_the_start() -> None:
+    async with program("--listen", "127.0.0.1:0", before=("prlimit", "--nofile=70:70")) as run:
+        assert await run.ended() == 1
+
+    assert "LimitNOFILE" in run.log[-1]
+    assert "Traceback" not in run.log[-1]
+
+
+async def test_out_of_files_what_runs_goes_on_and_what_comes_is_served_when_there_are_some(
+    backend: ScriptedBackend,
+) -> None:
+    release = script_in_two_halves(backend)
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as streaming, await connect(run.port) as waiting:
+            streaming.request("POST", "/tts", body=b"Hello.")
+            await streaming.head()
+            waiting.request("GET", "/healthz")
+            await waiting.response()
+            resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (3, 4096))
+
+            waiting.request("POST", "/tts", body=b"No file for the call.")
+            refused = await waiting.response()
+            unlucky = await connect(run.port)
+            unlucky.request("POST", "/tts", body=b"No file for the connection.")
+            release.set()
+            assert await streaming.piece() == b"first"
+            assert await streaming.piece() == b"second"
+            assert await streaming.piece() == b""
+            resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
+
+            assert refused.status == 502
+            waiting.request("POST", "/tts", body=b"Hello again.")
+            assert (await waiting.response()).whole
+            async with await connect(run.port) as new:
+                new.request("POST", "/tts", body=b"Hello too.")
+                assert (await new.response()).whole
+        unlucky.leave()
+        run.signal()
+        assert await run.ended() == 0
+    assert "Traceback" not in "".join(run.log)

@@ -5,7 +5,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -44,11 +44,11 @@ class Program:
 
 @asynccontextmanager
 async def program(
-    *argv: str, module: str = "speech_gateway", **environ: str
+    *argv: str, module: str = "speech_gateway", before: Sequence[str] = (), **environ: str
 ) -> AsyncIterator[Program]:
-    """Run the program until the block ends."""
+    """Run the program until the block ends; the words before it may set limits, say."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *argv),
+        *(*before, sys.executable, "-m", module, *argv),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -63,8 +63,10 @@ async def program(
 
 
 @asynccontextmanager
-async def serving_program(*argv: str, **environ: str) -> AsyncIterator[Program]:
+async def serving_program(
+    *argv: str, listen: str = "127.0.0.1", before: Sequence[str] = (), **environ: str
+) -> AsyncIterator[Program]:
     """Run the program on a free port, and wait until it listens."""
-    async with program("--listen", "127.0.0.1:0", *argv, **environ) as running:
-        running.port = int((await running.line(r"listening on http://127.0.0.1:(\d+)"))[1])
+    async with program("--listen", f"{listen}:0", *argv, before=before, **environ) as running:
+        running.port = int((await running.line(rf"listening on http://{listen}:(\d+)"))[1])
         yield running

@@ -1,0 +1,48 @@
+"""Open files: as many as the settings want, or fewer connections, so that calls still find one."""
+
+import logging
+import resource
+
+RESERVE = 64
+"""Files for what is neither a client's connection nor a call: listeners, the log, the engine."""
+
+log = logging.getLogger(__name__)
+
+
+class TooFewFilesError(Exception):
+    """The process may not open enough files to serve at all; the message is for people."""
+
+
+def connections_with_files(connections: int, calls: int) -> int:
+    """Return how many client connections there is room for, beside calls to the backend.
+
+    The soft limit is raised as far as needed and allowed (setrlimit(2)).
+
+    Raises:
+        TooFewFilesError: not even one connection would find a file.
+    """
+    wanted = connections + calls + RESERVE
+    room = _raise_soft_limit(wanted)
+    if room >= wanted:
+        return connections
+    found = room - calls - RESERVE
+    if found < 1:
+        raise TooFewFilesError(
+            f"the process may open {room} files, and {calls} calls at once want at least "
+            f"{calls + RESERVE + 1}; allow more (ulimit -n, LimitNOFILE=), or lower max-concurrency"
+        )
+    log.warning(
+        "the process may open %d files, which is enough for %d connections instead of %d",
+        *(room, found, connections),
+    )
+    return found
+
+
+def _raise_soft_limit(wanted: int) -> int:
+    """Return the limit on open files, raised towards wanted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return wanted
+    allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+    return allowed
