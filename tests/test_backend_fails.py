@@ -1,6 +1,8 @@
 """The backend fails, early and late: what the client sees, and what is counted."""
 
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +14,11 @@ from tests.support.backend import (
     chunk,
     says,
 )
-from tests.support.client import Response
+from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
+from tests.support.program import serving_program
 
+GIGABYTES = 2
 PIECE = b"a piece"
 
 
@@ -175,3 +179,48 @@ async def test_a_backend_that_takes_no_more_of_an_upload_is_given_up(
         await gateway.settled()
         assert response.status == 504
         assert gateway.count("stt", 504) == 1
+
+
+async def endless(call: BackendCall) -> None:
+    """Write gigabytes, as long as anybody takes them."""
+    await call.whole_media()
+    await call.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (GIGABYTES << 30))
+    piece = bytes(1 << 20)
+    for _ in range(GIGABYTES << 10):
+        await call.write(piece)
+
+
+async def test_gigabytes_pass_through_and_none_is_kept(backend: ScriptedBackend) -> None:
+    backend.script = endless
+    async with serving_program("--skit-url", backend.url) as run:
+        async with await connect(run.port) as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.head()
+            received = 0
+            while piece := await client.piece():
+                received += len(piece)
+
+        status = Path(f"/proc/{run.process.pid}/status").read_text()
+        peak = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) << 10
+        run.signal()
+        assert await run.ended() == 0
+
+    assert received == GIGABYTES << 30
+    assert peak < 256 << 20, peak
+
+
+async def test_of_an_endless_error_no_more_than_4096_bytes_are_passed_back(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(b"HTTP/1.1 500 Oh\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await call.write(chunk(b"no" * 5000))
+
+    backend.script = script
+    response = await speak(gateway)
+    call = await backend.calls.get()
+    await call.closed.wait()
+
+    assert (response.status, len(response.body), response.whole) == (500, 4096, True)

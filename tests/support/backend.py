@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -187,8 +188,12 @@ def says(*parts: bytes, then: str = "closes") -> Script:
 
 @asynccontextmanager
 async def scripted_backend(
-    script: Script = answer_ogg, *, tls: ssl.SSLContext | None = None
+    script: Script = answer_ogg,
+    *,
+    tls: ssl.SSLContext | None = None,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[ScriptedBackend]:
+    """Serve on a free port of loopback, or on a listener that is bound already."""
     backend = ScriptedBackend("", script)
     tasks: set[asyncio.Task[None]] = set()
 
@@ -197,7 +202,9 @@ async def scripted_backend(
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+    if listener is None:
+        listener = socket.create_server(("127.0.0.1", 0))
+    server = await asyncio.start_server(accept, sock=listener, ssl=tls)
     backend.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield backend

@@ -1,0 +1,92 @@
+"""Two machines and a cable between them: network namespaces, for what loopback cannot show."""
+
+import ctypes
+import os
+import shutil
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+GATEWAY_ADDRESS = "192.0.2.1"
+"""Of the block for documentation (RFC 5737): nobody's."""
+CLIENT_ADDRESS = "192.0.2.2"
+MISSING = (
+    "needs root" if os.geteuid() else "" if shutil.which("ip") else "needs iproute2's ip command"
+)
+"""Why there can be no namespaces here; empty where there can be."""
+_NEW_NETWORK = 0x40000000
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A network namespace."""
+
+    name: str
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """The words that make a command run here."""
+        return ("ip", "netns", "exec", self.name)
+
+    def ip(self, *words: str) -> None:
+        _ip("-n", self.name, *words)
+
+    def socket(self) -> socket.socket:
+        """Return a TCP socket of this machine's: sockets stay in the namespace they are made in."""
+        made: list[socket.socket] = []
+
+        def make() -> None:
+            with Path(f"/run/netns/{self.name}").open() as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), _NEW_NETWORK):
+                    raise OSError(ctypes.get_errno(), "setns")
+            made.append(socket.socket())
+
+        thread = threading.Thread(target=make)  # a namespace is the thread's, which ends with it
+        thread.start()
+        thread.join()
+        return made[0]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A gateway's machine and a client's."""
+
+    gateway: Machine
+    client: Machine
+
+    def silence_client(self) -> None:
+        """Let nothing be heard of the client's machine any more, as when its lid is closed."""
+        self.client.ip("addr", "flush", "dev", "cable")
+
+
+@contextmanager
+def two_machines() -> Iterator[Network]:
+    stem = f"speech-{uuid4().hex[:8]}"
+    network = Network(Machine(f"{stem}-gateway"), Machine(f"{stem}-client"))
+    try:
+        for machine in (network.gateway, network.client):
+            _ip("netns", "add", machine.name)
+            machine.ip("link", "set", "lo", "up")
+        network.gateway.ip(
+            *("link", "add", "cable", "type", "veth", "peer", "name", "cable"),
+            *("netns", network.client.name),
+        )
+        for machine, address in (
+            (network.gateway, GATEWAY_ADDRESS),
+            (network.client, CLIENT_ADDRESS),
+        ):
+            machine.ip("addr", "add", f"{address}/24", "dev", "cable")
+            machine.ip("link", "set", "cable", "up")
+        yield network
+    finally:
+        for machine in (network.gateway, network.client):
+            subprocess.run(["ip", "netns", "del", machine.name], check=False)

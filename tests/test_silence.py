@@ -1,0 +1,162 @@
+"""The client's machine falls silent: no FIN, no reset, no answer to anything, as with a closed lid.
+
+Within about the client timeout the kernel's probes find out, wherever its request was.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.backend import (
+    OK_CHUNKED,
+    BackendCall,
+    Script,
+    ScriptedBackend,
+    chunk,
+    scripted_backend,
+)
+from tests.support.client import RawClient
+from tests.support.network import GATEWAY_ADDRESS, MISSING, Machine, Network, two_machines
+from tests.support.program import serving_program
+
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+CLIENT_TIMEOUT = 3
+"""Seconds; the probes' own unit is a second."""
+
+
+@dataclass
+class Site:
+    """A gateway on one machine, which a client on another may call."""
+
+    network: Network
+    backend: ScriptedBackend
+    port: int
+
+    async def connect(self, machine: Machine) -> RawClient:
+        sock = machine.socket()
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (GATEWAY_ADDRESS, self.port))
+        return RawClient(*await asyncio.open_connection(sock=sock))
+
+    async def sample(self, series: str) -> float:
+        async with await self.connect(self.network.gateway) as client:
+            client.request("GET", "/metrics")
+            page = (await client.response()).text
+        found = re.search(rf"^{re.escape(series)} (\S+)$", page, re.MULTILINE)
+        return float(found[1]) if found else 0.0
+
+    async def until(self, series: str, value: float) -> None:
+        async with asyncio.timeout(10 * CLIENT_TIMEOUT):
+            while await self.sample(series) != value:
+                await asyncio.sleep(0.1)  # the page is all that can be asked from outside
+
+    async def check_departure_is_noticed(self, endpoint: str) -> None:
+        began = asyncio.get_running_loop().time()
+        code = f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}'
+        await self.until(code, 1)
+        assert asyncio.get_running_loop().time() - began < 2 * CLIENT_TIMEOUT
+        await self.until(f'gateway_inflight_requests{{endpoint="{endpoint}"}}', 0)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    with two_machines() as network:
+        listener = network.gateway.socket()
+        listener.bind(("127.0.0.1", 0))
+        async with scripted_backend(silent, listener=listener) as backend:
+            async with serving_program(
+                *("--skit-url", backend.url, "--max-concurrency=1"),
+                f"--client-timeout={CLIENT_TIMEOUT}s",
+                listen=GATEWAY_ADDRESS,
+                before=network.gateway.command,
+            ) as run:
+                yield Site(network, backend, run.port)
+
+
+async def silent(call: BackendCall) -> None:
+    await call.until_closed()
+
+
+async def streaming(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(OK_CHUNKED)
+    while not call.closed.is_set():
+        await call.write(chunk(b"speech, speech, speech\n"))
+        await asyncio.sleep(0.02)  # the pace of speech
+
+
+async def quiet(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(OK_CHUNKED + chunk(b"a line, and nothing more for long\n"))
+    await call.until_closed()
+
+
+def speak(client: RawClient) -> str:
+    client.request("POST", "/tts", body=b"Hello.")
+    return "tts"
+
+
+def upload(client: RawClient) -> str:
+    client.request("POST", "/stt", body=bytes(1024 * 1024))
+    return "stt"
+
+
+REQUESTS = pytest.mark.parametrize("send", [speak, upload])
+
+
+@REQUESTS
+async def test_while_waiting_at_the_gate(site: Site, send: Callable[[RawClient], str]) -> None:
+    async with await site.connect(site.network.gateway) as holder:
+        speak(holder)
+        await site.backend.calls.get()
+        client = await site.connect(site.network.client)
+        endpoint = send(client)
+        await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 1)
+
+        site.network.silence_client()
+
+        await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 0)
+        await site.until(
+            f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}', 1
+        )
+        assert site.backend.seen == 1, "who left the queue must not reach the backend"
+    client.leave()
+
+
+@REQUESTS
+async def test_while_waiting_for_the_backends_headers(
+    site: Site, send: Callable[[RawClient], str]
+) -> None:
+    client = await site.connect(site.network.client)
+    endpoint = send(client)
+    call = await site.backend.calls.get()
+
+    site.network.silence_client()
+
+    await site.check_departure_is_noticed(endpoint)
+    await call.closed.wait()
+    client.leave()
+
+
+@pytest.mark.parametrize("script", [streaming, quiet])
+@REQUESTS
+async def test_mid_stream(
+    site: Site,
+    send: Callable[[RawClient], str],
+    script: Script,
+) -> None:
+    site.backend.script = script
+    client = await site.connect(site.network.client)
+    endpoint = send(client)
+    await client.head()
+    call = await site.backend.calls.get()
+
+    site.network.silence_client()
+
+    await site.check_departure_is_noticed(endpoint)
+    await call.closed.wait()
+    client.leave()
