@@ -3,7 +3,9 @@
 import asyncio
 import re
 
-_ID = re.compile(rb"X-Request-ID: ([a-z]+)-(\d+)")
+from tests.soak.books import Books
+
+_ID = re.compile(rb"X-Request-ID: ([a-z]+)-(-?\d+)")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = 12
 
@@ -23,35 +25,43 @@ def _chunk(data: bytes) -> bytes:
 
 
 class SoakBackend(asyncio.Protocol):
-    """Answers one call; ``seen`` holds an event for each request that waits to be seen."""
+    """Answers one call, and tells the books of its coming and going."""
 
-    def __init__(self, seen: dict[int, asyncio.Event]) -> None:
-        self._seen = seen
+    def __init__(self, books: Books) -> None:
+        self._books = books
         self._data = bytearray()
         self._transport: asyncio.Transport | None = None
-        self._answered = False
+        self._number: int | None = None
+        self._flooding = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self._transport = None
+        if self._number in self._books.gone:
+            self._books.gone[self._number].set()
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        if self._answered or not self._data.endswith((b"--\r\n", b"0\r\n\r\n")):
+        if self._number is not None:
             return
+        self._data += data
         match = _ID.search(self._data)
-        assert match
-        self._answered = True
-        self._answer(match[1].decode(), int(match[2]))
+        whole = self._data.endswith((b"--\r\n", b"0\r\n\r\n"))
+        if match and (whole or match[1] == b"early"):
+            self._number = int(match[2])
+            self._answer(match[1].decode(), self._number)
+
+    def resume_writing(self) -> None:
+        if self._flooding:
+            self._flood()
 
     def _answer(self, kind: str, number: int) -> None:
         transport = self._transport
         if transport is None:
             return
-        if number in self._seen:
-            self._seen[number].set()
+        if number in self._books.seen:
+            self._books.seen[number].set()
         spoken = [_chunk(piece) for piece in pieces(number)]
         if kind == "error":
             transport.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno")
@@ -65,6 +75,11 @@ class SoakBackend(asyncio.Protocol):
         elif kind == "hear":
             lines = [b'{"Transcription":' + line[:-1] + b"}\n" for line in transcripts(number)]
             transport.write(HEAD + b"".join(map(_chunk, lines)) + b"0\r\n\r\n")
+        elif kind == "early":
+            transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nearly\n")
+        elif kind == "flood":
+            transport.write(HEAD)
+            self._flood()
         elif kind == "leave":
             transport.write(HEAD + spoken[0])
         elif kind != "silent":
@@ -75,6 +90,12 @@ class SoakBackend(asyncio.Protocol):
         assert self._transport is not None
         self._transport.write(head + b"".join(spoken[:4]))
         asyncio.get_running_loop().call_later(0.005, self._finish, b"".join(spoken[4:]))
+
+    def _flood(self) -> None:
+        """Write until the gateway takes no more; when it does again, go on."""
+        self._flooding = True
+        while self._transport is not None and not self._transport.get_write_buffer_size():
+            self._transport.write(_chunk(bytes(32768)))
 
     def _finish(self, rest: bytes) -> None:
         if self._transport is not None:

@@ -29,6 +29,8 @@ class RawClient:
         self._headers: dict[str, str] = {}
 
     def write(self, data: bytes | str) -> None:
+        if self.writer.is_closing():
+            raise ConnectionResetError("the gateway has closed the connection")
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     def request(
@@ -101,8 +103,8 @@ class RawClient:
 
     def leave(self, *, reset: bool = False) -> None:
         """Go: with a FIN, or with a reset."""
-        if reset:
-            sock = self.writer.get_extra_info("socket")
+        sock = self.writer.get_extra_info("socket")
+        if reset and sock is not None:  # the gateway may have gone first
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
 

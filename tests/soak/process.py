@@ -1,0 +1,81 @@
+"""The gateway that is soaked: a process of its own."""
+
+import asyncio
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.support.client import connect
+
+START_TIMEOUT = 30.0
+FORBIDDEN = re.compile(r"never retrieved|was destroyed|Traceback|Unhandled|never awaited")
+
+
+class Gateway:
+    """The gateway under load: a process of its own, its log in a file."""
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path, port: int) -> None:
+        self._process, self._log, self.port = process, log, port
+
+    async def page(self, path: str) -> str:
+        async with await connect(self.port) as client:
+            client.request("GET", path)
+            return (await client.response()).text
+
+    async def sample(self, name: str) -> float:
+        """Return the sum of a metric's series."""
+        found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", await self.page("/metrics"), re.MULTILINE)
+        return sum(map(float, found))
+
+    def open_files(self) -> int:
+        return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))
+
+    def memory(self) -> int:
+        """Return the resident bytes."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
+
+    async def stopped(self) -> int:
+        """Tell it to stop; return its exit status."""
+        if self._process.returncode is None:
+            self._process.terminate()
+        return await self._process.wait()
+
+    def forbidden_lines(self) -> list[str]:
+        return [line for line in self._log.read_text().splitlines() if FORBIDDEN.search(line)]
+
+
+@asynccontextmanager
+async def gateway_before(backend_port: int, *flags: str) -> AsyncIterator[Gateway]:
+    """Run a gateway until the block ends."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        with log.open("w") as out:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
+                *("--skit-url", f"http://127.0.0.1:{backend_port}", *flags),
+                stderr=out,
+            )
+        gateway = Gateway(process, log, port)
+        try:
+            await _until_it_listens(port)
+            yield gateway
+        finally:
+            await gateway.stopped()
+
+
+async def _until_it_listens(port: int) -> None:
+    async with asyncio.timeout(START_TIMEOUT):
+        while True:
+            try:
+                (await connect(port)).leave()
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.05)
+            else:
+                return
