@@ -60,7 +60,7 @@ async def quiet(call: BackendCall) -> None:
 
 @pytest.mark.parametrize(
     ("path", "body", "most"),
-    [("/tts", b"x" * 1000, 64 * KIB), ("/stt", bytes(1_500_000), 1024 * KIB)],
+    [("/tts", b"x" * 1000, 64 * KIB), ("/stt", bytes(1_500_000), 1536 * KIB)],
     ids=["a text", "an upload of which nothing is read yet"],
 )
 async def test_one_that_waits_at_the_gate(

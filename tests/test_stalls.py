@@ -73,7 +73,7 @@ async def test_a_dripped_head_is_given_up(quick: Served) -> None:
     async with await quick.connect() as client:
         client.write("POST /tts HTTP/1.1\r\nX-Slow: ")
         async with asyncio.timeout(5):
-            while not client.reader.at_eof():
+            while not client.writer.is_closing():
                 client.write("y")
                 await asyncio.sleep(0.02)  # the drip
 
