@@ -65,8 +65,10 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         settings.pipelines,
         token=settings.token,
         timeout=settings.upstream_timeout,
+        most_idle=settings.max_concurrency,
         observe=metrics.upstream_answered,
     )
+    app.on_cleanup.append(skit.close)
     app[READINESS] = Readiness(skit, drain)
     _add_routes(app)
     return app

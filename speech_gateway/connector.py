@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
+from .idle import IdleConnections
 from .upstream import Upstream, UpstreamError, UpstreamSilentError
 
 
@@ -25,17 +26,20 @@ class UpstreamAddress:
 
 
 class Connector:
-    """Opens connections to one address; timeouts in seconds."""
+    """Opens connections to one address, and keeps some for later; timeouts in seconds."""
 
-    def __init__(self, address: UpstreamAddress, *, timeout: float, open_timeout: float) -> None:
+    def __init__(
+        self, address: UpstreamAddress, *, timeout: float, open_timeout: float, most_idle: int
+    ) -> None:
         self._address = address
+        self._idle = IdleConnections(most_idle)
         self._timeout = timeout
         self._open_timeout = open_timeout
         # Reading the authorities' certificates takes milliseconds: once.
         self._tls = ssl.create_default_context() if address.tls else None
 
     async def connect(self) -> Upstream:
-        """Return a fresh connection: a reused one may have been closed a moment ago.
+        """Return an exchange on a fresh connection.
 
         Raises:
             UpstreamSilentError: it did not open in time.
@@ -48,6 +52,30 @@ class Connector:
             raise UpstreamSilentError(f"no connection within {self._open_timeout:g} s") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
             raise UpstreamError(f"no connection: {error}") from error
+
+    def reuse(self) -> Upstream | None:
+        """Return an exchange on a connection that was used before; None when none is idle.
+
+        The upstream may be closing it at this very moment.
+        """
+        transport = self._idle.take()
+        if transport is None:
+            return None
+        upstream = Upstream(self._timeout)
+        transport.set_protocol(upstream)
+        upstream.begin(transport)
+        return upstream
+
+    def finish(self, upstream: Upstream) -> None:
+        """Keep the connection of a finished exchange if it is good for another, else break it."""
+        if upstream.reusable:
+            self._idle.put(upstream.release())
+        else:
+            upstream.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        self._idle.close()
 
     async def _open(self) -> Upstream:
         loop = asyncio.get_running_loop()

@@ -31,14 +31,14 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
-    call.send_whole(request[EXCHANGE].text)
+    await call.send_whole(request[EXCHANGE].text)
     return await relay(request, call, request.app[SETTINGS].client_timeout)
 
 
 async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     body = ClientBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
-    call.open()
+    await call.open()
     upload = asyncio.create_task(_upload(body, call))
     try:
         return await relay(request, call, settings.client_timeout)

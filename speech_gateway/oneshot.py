@@ -20,7 +20,6 @@ class CallTemplate:
             f"Host: {address.host_header}\r\n"
             f"User-Agent: speech-gateway/{__version__}\r\n"
             "Accept-Encoding: identity\r\n"
-            "Connection: close\r\n"
             f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
             f"X-StreamKit-Service: {endpoint.name}\r\n"
             + (f"Authorization: Bearer {token}\r\n" if token else "")
@@ -47,10 +46,9 @@ class CallTemplate:
 
     def opening(self, request_id: str) -> bytes:
         """Return the call up to the first byte of media, which is still to come."""
-        head = b"%sX-Request-ID: %s\r\nTransfer-Encoding: chunked\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-        )
+        head = (
+            b"%sX-Request-ID: %s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        ) % (self._head, request_id.encode())
         return head + chunk(self.before_media)
 
     def closing(self) -> bytes:

@@ -1,4 +1,8 @@
-"""Carries the backend's answer to the client, piece by piece, and sees how it ends."""
+"""Carries the backend's answer to the client, piece by piece, and sees how it ends.
+
+A piece goes from the backend's socket to the client's within one callback of the event loop: no
+task is woken for it, unless the client is slow.
+"""
 
 import asyncio
 import contextlib
@@ -6,16 +10,15 @@ import logging
 import socket
 import struct
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from .oneshot import chunk
 from .persistence import decide_persistence
 from .skit import Answer, Call, as_refusal
 from .transcripts import Unwrapper
 from .upstream import UpstreamError
 
-WRITE_HIGH_WATER = 32 * 1024
-"""Bytes written and not yet taken by the client's kernel at which writing waits."""
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
 LOOKS_PER_TIMEOUT = 4
@@ -50,6 +53,8 @@ class _ClientSide:
         self._request = request
         self._response = response
         self._exchange = request[EXCHANGE]
+        self._unwrapper = Unwrapper() if self._exchange.endpoint.transcribes else None
+        self._chunked = False
         self._timeout = timeout
         self._loop = asyncio.get_running_loop()
         self._writing = False
@@ -57,24 +62,50 @@ class _ClientSide:
         self._taken_at = self._loop.time()
         self._timer = self._loop.call_later(timeout / LOOKS_PER_TIMEOUT, self._look)
 
-    async def write(self, piece: bytes) -> None:
-        """Send piece on, and wait while the client is slow."""
+    async def begin(self) -> None:
+        """Send the head of the answer."""
+        await self._response.prepare(self._request)
+        self._chunked = hdrs.TRANSFER_ENCODING in self._response.headers
+        if (transport := self._request.transport) is not None:
+            # Each write goes to the kernel at once, and what that does not take is known at once.
+            transport.set_write_buffer_limits(high=0)
+
+    def take(self, piece: bytes) -> bool:
+        """Send a piece on; return whether the client's kernel has all of it."""
+        if self._unwrapper is not None and not (piece := self._unwrapper.feed(piece)):
+            return True
+        transport = self._request.transport
+        if transport is None:
+            return False  # the client is gone, and who waits for it is about to hear of it
+        self._note(piece)
+        transport.write(chunk(piece) if self._chunked else piece)
+        return not transport.get_write_buffer_size()
+
+    async def catch_up(self) -> None:
+        """Wait until the client's kernel has all that was sent."""
+        self._writing = True
+        await self._request.writer.drain()
+        self._writing = False
+        self._exchange.moved = self._loop.time()
+
+    async def end(self, rest: bytes) -> None:
+        """Send the rest, end the answer, and see the last byte off to the client's kernel."""
+        if self._unwrapper is not None:
+            rest = self._unwrapper.feed(rest) + self._unwrapper.flush()
+        if rest:
+            self._note(rest)
+        self._writing = True
+        await self._response.write_eof(rest)
+        await self._request.writer.drain()
+        # From here on the client may go: it has been sent everything.
+        self._exchange.code = self._response.status
+
+    def _note(self, piece: bytes) -> None:
         exchange = self._exchange
         if exchange.first_byte_after is None:
             exchange.first_byte_after = exchange.seconds()
         exchange.bytes_out += len(piece)
-        self._writing = True
-        await self._response.write(piece)
-        self._writing = False
         exchange.moved = self._loop.time()
-
-    async def end(self) -> None:
-        """End the answer, and see the last byte off to the client's kernel."""
-        self._writing = True
-        await self._response.write_eof()
-        await _flush(self._request)
-        # From here on the client may go: it has been sent everything.
-        self._exchange.code = self._response.status
 
     def stop(self) -> None:
         """Stop watching."""
@@ -107,15 +138,15 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
         raise as_refusal(error) from error
     if answer.status >= 400:
         return await _backend_error(request, call, answer)
-    _bound_memory(request)
-    endpoint = request[EXCHANGE].endpoint
-    headers = _headers(answer, endpoint.answer_type)
+    headers = _headers(answer, request[EXCHANGE].endpoint.answer_type)
     response = web.StreamResponse(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
     client = _ClientSide(request, response, timeout)
     try:
-        await response.prepare(request)
-        await _carry(call, client, Unwrapper() if endpoint.transcribes else None)
+        await client.begin()
+        while not await call.pour(client.take):
+            await client.catch_up()
+        await client.end(await call.rest())
     except UpstreamError as error:
         log.warning("%s was broken off by the backend: %s", request[REQUEST_ID], error)
         await _break_after_last_words(request, as_refusal(error).status)
@@ -129,17 +160,6 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     return response
 
 
-async def _carry(call: Call, client: _ClientSide, unwrapper: Unwrapper | None) -> None:
-    while piece := await call.read():
-        if unwrapper is not None:
-            piece = unwrapper.feed(piece)
-        if piece:
-            await client.write(piece)
-    if unwrapper is not None and (rest := unwrapper.flush()):
-        await client.write(rest)
-    await client.end()
-
-
 async def _backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
     """Return the backend's error as it may be passed back."""
     body = await call.error_body()
@@ -151,11 +171,6 @@ async def _backend_error(request: web.Request, call: Call, answer: Answer) -> we
     return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def _bound_memory(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-
-
 def _headers(answer: Answer, content_type: str) -> dict[str, str]:
     """Return what may be passed back of the head; content_type is for an answer without one."""
     headers = {"Content-Type": answer.content_type or content_type}
@@ -164,25 +179,12 @@ def _headers(answer: Answer, content_type: str) -> dict[str, str]:
     return headers
 
 
-async def _flush(request: web.Request) -> None:
-    """Wait until the kernel has all that was written."""
-    transport = request.transport
-    if transport is None or not transport.get_write_buffer_size():
-        return
-    transport.set_write_buffer_limits(high=0)
-    try:
-        await request.writer.drain()
-    finally:
-        if not transport.is_closing():
-            transport.set_write_buffer_limits(high=WRITE_HIGH_WATER)
-
-
 async def _break_after_last_words(request: web.Request, status: int) -> None:
     """Break off, once the client has had the chance to take what was relayed before."""
     request[EXCHANGE].cut = status
     try:
         async with asyncio.timeout(LAST_WORDS_TIMEOUT):
-            await _flush(request)
+            await request.writer.drain()
     except (TimeoutError, ConnectionError):
         log.debug("%s did not take what it was sent before the break", request[REQUEST_ID])
     finally:

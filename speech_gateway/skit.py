@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 
 from aiohttp import web
@@ -14,7 +14,7 @@ from .connector import Connector, UpstreamAddress
 from .endpoints import ENDPOINTS, Endpoint
 from .oneshot import CallTemplate, chunk
 from .pipelines import Pipeline
-from .upstream import Head, Upstream, UpstreamError, UpstreamSilentError
+from .upstream import Head, Sink, Upstream, UpstreamError, UpstreamSilentError
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
@@ -48,28 +48,59 @@ def as_refusal(error: UpstreamError) -> web.HTTPException:
 
 
 class Call:
-    """One call under way."""
+    """One call, which the block of an ``async with`` makes; its connection ends with the block."""
 
     def __init__(
         self,
-        upstream: Upstream,
+        connector: Connector,
         template: CallTemplate,
         request_id: str,
-        on_head: Callable[[], None],
+        observe: Callable[[float], None],
     ) -> None:
-        self._upstream = upstream
+        self._connector = connector
         self._template = template
         self._request_id = request_id
-        self._on_head = on_head
+        self._observe = observe
+        self._called = perf_counter()
+        self._connection: Upstream | None = None
+        self._live = False
+        self._repeatable: bytes | None = None
+        """What may be sent once more, on a fresh connection."""
 
-    def send_whole(self, media: bytes) -> None:
-        """Send a call whose media is all there."""
-        self._upstream.send(self._template.whole(self._request_id, media))
-        self._upstream.request_sent()
+    async def __aenter__(self) -> "Call":
+        return self
 
-    def open(self) -> None:
-        """Begin a live call: the backend wants the media part to begin within 5 s."""
-        self._upstream.send(self._template.opening(self._request_id))
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is None:
+            return
+        if self._live:
+            self._connection.close()
+        else:
+            self._connector.finish(self._connection)
+
+    async def send_whole(self, media: bytes) -> None:
+        """Send a call whose media is all there.
+
+        Raises:
+            UpstreamError: the backend did not take the connection.
+        """
+        whole = self._template.whole(self._request_id, media)
+        self._connection = self._connector.reuse()
+        if self._connection is None:
+            await self._send_afresh(whole)
+            return
+        self._repeatable = whole
+        self._connection.send(whole)
+        self._connection.request_sent()
+
+    async def open(self) -> None:
+        """Begin a live call: the backend wants the media part to begin within 5 s.
+
+        What is live cannot be sent again, so the connection is a fresh one; raises as send_whole.
+        """
+        self._live = True
+        self._connection = await self._connector.connect()
+        self._connection.send(self._template.opening(self._request_id))
 
     async def send(self, piece: bytes) -> None:
         """Send a piece of live media, and wait when the backend is slow to take it."""
@@ -92,8 +123,8 @@ class Call:
             UpstreamError: what came is no answer to pass back.
             web.HTTPException: what the upload failed with.
         """
-        head = await self._upstream.head()
-        self._on_head()
+        head = await self._head()
+        self._observe(perf_counter() - self._called)
         if not 200 <= head.status < 300 and not 400 <= head.status < 600:
             raise UpstreamError(f"the backend answered {head.status}, which has no meaning here")
         if head.status < 300:
@@ -104,8 +135,15 @@ class Call:
             retry_after=_matching(_RETRY_AFTER, head.fields.get("retry-after")),
         )
 
-    async def read(self) -> bytes:
-        """Return what has come of the answer's body, nothing at its end; raises as answer does."""
+    async def pour(self, sink: Sink) -> bool:
+        """Hand each piece of the answer's body but the last to sink, as soon as it comes.
+
+        Return whether the end was reached; if not, the sink is full. Raises as answer does.
+        """
+        return await self._upstream.pour(sink)
+
+    async def rest(self) -> bytes:
+        """Return what is left of the answer's body at its end."""
         return await self._upstream.read()
 
     async def error_body(self) -> bytes:
@@ -119,6 +157,30 @@ class Call:
             # The status stands, whatever becomes of its text or of an upload that goes on.
             log.info("an error's body was cut: %s", error)
         return body[:ERROR_BODY_LIMIT]
+
+    @property
+    def _upstream(self) -> Upstream:
+        assert self._connection is not None, "nothing was sent"
+        return self._connection
+
+    async def _head(self) -> Head:
+        try:
+            return await self._upstream.head()
+        except UpstreamSilentError:
+            raise
+        except UpstreamError:
+            if self._repeatable is None or not self._upstream.broke_untouched:
+                raise
+            # The backend was about to close the connection that was kept.
+            self._upstream.close()
+            await self._send_afresh(self._repeatable)
+            return await self._upstream.head()
+
+    async def _send_afresh(self, whole: bytes) -> None:
+        self._repeatable = None
+        self._connection = await self._connector.connect()
+        self._connection.send(whole)
+        self._connection.request_sent()
 
 
 def _check_relayable(head: Head) -> None:
@@ -135,8 +197,8 @@ def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
 class Skit:
     """The backend, as the handlers see it.
 
-    It is given up when silent for timeout seconds. Observe is told, for each answer, the endpoint
-    and the seconds from the call to the head.
+    It is given up when silent for timeout seconds; at most most_idle connections are kept for later
+    calls. Observe is told, for each answer, the endpoint and the seconds from the call to the head.
     """
 
     def __init__(
@@ -146,9 +208,12 @@ class Skit:
         *,
         token: str | None,
         timeout: float,
+        most_idle: int,
         observe: Callable[[str, float], None],
     ) -> None:
-        self._connector = Connector(address, timeout=timeout, open_timeout=OPEN_TIMEOUT)
+        self._connector = Connector(
+            address, timeout=timeout, open_timeout=OPEN_TIMEOUT, most_idle=most_idle
+        )
         self._observe = observe
         self._health_request = (
             f"GET {address.base_path}/healthz HTTP/1.1\r\n"
@@ -159,24 +224,18 @@ class Skit:
             for name, endpoint in ENDPOINTS.items()
         }
 
-    @asynccontextmanager
-    async def call(self, endpoint: Endpoint, request_id: str) -> AsyncIterator[Call]:
-        """Connect for one call, and break the connection when the block ends.
+    def call(self, endpoint: Endpoint, request_id: str) -> Call:
+        """Return a call that is still to be made."""
+        return Call(
+            self._connector,
+            self._templates[endpoint.name],
+            request_id,
+            partial(self._observe, endpoint.name),
+        )
 
-        Raises:
-            UpstreamError: the backend did not take the connection.
-        """
-        called = perf_counter()
-        upstream = await self._connector.connect()
-        try:
-            yield Call(
-                upstream,
-                self._templates[endpoint.name],
-                request_id,
-                lambda: self._observe(endpoint.name, perf_counter() - called),
-            )
-        finally:
-            upstream.close()
+    async def close(self, _app: web.Application) -> None:
+        """Close the connections that are kept for later calls."""
+        self._connector.close()
 
     async def ailment(self) -> str | None:
         """Return why the backend can take no calls, for people; None when it can."""

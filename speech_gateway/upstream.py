@@ -1,11 +1,12 @@
-"""One HTTP/1.1 exchange with an upstream server, over a connection of its own.
+"""One HTTP/1.1 exchange with an upstream server.
 
-llhttp's callbacks collect what has come; the task that reads takes all of it at once, so that
-hundreds of tiny pieces a second cost no more wake-ups than the network has segments.
+llhttp's callbacks collect what one segment brought. It goes on to a sink at once, from inside the
+event loop's own callback: hundreds of tiny pieces a second wake no task.
 """
 
 import asyncio
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -16,6 +17,9 @@ HIGH_WATER = 64 * 1024
 HEAD_LIMIT = 64 * 1024
 RECEIVE_BUFFER = 64 * 1024
 SWITCHING_PROTOCOLS = 101
+
+Sink = Callable[[bytes], bool]
+"""Takes a piece; returns whether it can take more right now."""
 
 
 class UpstreamError(Exception):
@@ -55,6 +59,9 @@ class Upstream(asyncio.Protocol):
         self._held = 0
         self._complete = False
         self._error: Exception | None = None
+        self._persistent = False
+        """Whether the upstream keeps the connection behind the answer."""
+        self._sink: Sink | None = None
         self._reader: asyncio.Future[None] | None = None
         self._writer: asyncio.Future[None] | None = None
         self._reading_paused = False
@@ -98,14 +105,41 @@ class Upstream(asyncio.Protocol):
             if self._complete:
                 return b""
             await self._wait()
-        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._held = 0
-        if self._reading_paused:
-            self._reading_paused = False
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
-        return data
+        return self._take()
+
+    async def pour(self, sink: Sink) -> bool:
+        """Hand each piece to sink as it arrives, all but the last; that one is left to ``read``.
+
+        Return False as soon as the sink is full, True at the end; raise what came instead of it.
+        """
+        while not self._complete:
+            if self._pieces and not sink(self._take()):
+                return False
+            self._sink = sink
+            try:
+                await self._wait()
+            finally:
+                full, self._sink = self._sink is None, None
+            if full:
+                return False
+        return True
+
+    @property
+    def broke_untouched(self) -> bool:
+        """Whether the connection broke before a byte of an answer had come."""
+        return self._transport is None and not self._head_bytes
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection is good for another exchange."""
+        return self._persistent and self._request_sent and self._transport is not None
+
+    def release(self) -> asyncio.Transport:
+        """Return the connection of an exchange that is over, to be used for another."""
+        assert self._transport is not None
+        transport, self._transport, self._parser = self._transport, None, None
+        self.close()
+        return transport
 
     def fail(self, error: Exception) -> None:
         """End the exchange with error: whoever reads, now or later, gets it raised."""
@@ -125,27 +159,30 @@ class Upstream(asyncio.Protocol):
     # what the event loop calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
         if (sock := transport.get_extra_info("socket")) is not None:
             # What one read brings is copied on its way; without this, 256 KiB at a time.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        self.begin(cast(asyncio.Transport, transport))
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Have the exchange on transport, which may have carried others before."""
+        self._transport = transport
         self._waiting_since = self._loop.time()
         self._watch = self._loop.call_later(self._timeout, self._check_silence)
 
     def data_received(self, data: bytes) -> None:
         self._waiting_since = self._loop.time()
-        if self._complete or self._parser is None:
+        if self._parser is None:
+            return
+        if self._complete:
+            self._persistent = False  # whatever that is, nobody asked for it
             return
         if not self._has_head:
             self._head_bytes += len(data)
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.fail(UpstreamError("the upstream wants to switch protocols"))
-        except httptools.HttpParserError as error:
-            self.fail(UpstreamError(f"the upstream sent malformed HTTP: {error}"))
-        if not self._has_head and self._head_bytes > HEAD_LIMIT:
-            self.fail(UpstreamError(f"the upstream's head is over {HEAD_LIMIT} bytes"))
+        self._parse(self._parser, data)
+        if self._sink is not None and self._error is None and not self._complete:
+            self._feed_sink(self._sink)
+            return
         if self._held > HIGH_WATER and not self._reading_paused and self._transport is not None:
             self._reading_paused = True
             self._transport.pause_reading()
@@ -192,11 +229,44 @@ class Upstream(asyncio.Protocol):
             self._pieces.append(body)
             self._held += len(body)
 
+    def on_message_begin(self) -> None:
+        self._persistent = False
+
     def on_message_complete(self) -> None:
+        assert self._parser is not None
         # An interim answer (1xx) is a message of its own; what follows the real one is not ours.
-        self._complete = self._has_head
+        if self._has_head and not self._complete:
+            self._complete = True
+            self._persistent = self._parser.should_keep_alive()
 
     # inside
+
+    def _parse(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail(UpstreamError("the upstream wants to switch protocols"))
+        except httptools.HttpParserError as error:
+            self._persistent = False
+            self.fail(UpstreamError(f"the upstream sent malformed HTTP: {error}"))
+        if not self._has_head and self._head_bytes > HEAD_LIMIT:
+            self.fail(UpstreamError(f"the upstream's head is over {HEAD_LIMIT} bytes"))
+
+    def _take(self) -> bytes:
+        """Return what has come of the body, and have more of it sent."""
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        if self._reading_paused:
+            self._reading_paused = False
+            if self._transport is not None and not self._transport.is_closing():
+                self._transport.resume_reading()
+        return data
+
+    def _feed_sink(self, sink: Sink) -> None:
+        if self._pieces and not sink(self._take()):
+            self._sink = None
+            self._wake()
 
     async def _wait(self) -> None:
         if self._error is not None:

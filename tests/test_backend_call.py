@@ -47,7 +47,6 @@ async def test_a_call_carries_what_the_backend_wants_and_nothing_of_the_client(
     assert call.headers["x-request-id"] == "id-7"
     assert sorted(call.headers) == [
         "accept-encoding",
-        "connection",
         "content-length",
         "content-type",
         "host",

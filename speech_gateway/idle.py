@@ -1,0 +1,68 @@
+"""Connections that have carried an exchange and wait for the next."""
+
+import asyncio
+
+IDLE_TIMEOUT = 4.0
+"""Seconds; shorter than what servers commonly grant, so that few of them close one in our hands."""
+
+
+class IdleConnections:
+    """Holds at most ``most`` connections; the one used last is taken first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._idle: dict[asyncio.Transport, float] = {}
+        """By connection, oldest first: the loop's time at which it fell idle."""
+        self._purge: asyncio.TimerHandle | None = None
+
+    def take(self) -> asyncio.Transport | None:
+        """Return a connection, or None when there is none."""
+        return self._idle.popitem()[0] if self._idle else None
+
+    def put(self, transport: asyncio.Transport) -> None:
+        """Keep a connection for the next exchange, for a while."""
+        loop = asyncio.get_running_loop()
+        if transport.is_closing() or len(self._idle) >= self._most:
+            transport.abort()
+            return
+        transport.set_protocol(_Idle(self, transport))
+        self._idle[transport] = loop.time()
+        if self._purge is None:
+            self._purge = loop.call_later(IDLE_TIMEOUT, self._close_old)
+
+    def drop(self, transport: asyncio.Transport) -> None:
+        """Close a connection that has done something while it was idle."""
+        self._idle.pop(transport, None)
+        transport.abort()
+
+    def close(self) -> None:
+        """Close all of them."""
+        if self._purge is not None:
+            self._purge.cancel()
+            self._purge = None
+        for transport in list(self._idle):
+            self.drop(transport)
+
+    def _close_old(self) -> None:
+        loop = asyncio.get_running_loop()
+        newest_old = loop.time() - IDLE_TIMEOUT
+        for transport in [t for t, since in self._idle.items() if since <= newest_old]:
+            self.drop(transport)
+        self._purge = None
+        if self._idle:
+            oldest = next(iter(self._idle.values()))
+            self._purge = loop.call_at(oldest + IDLE_TIMEOUT, self._close_old)
+
+
+class _Idle(asyncio.Protocol):
+    """Drops its connection when anything comes over it, or it is closed."""
+
+    def __init__(self, connections: IdleConnections, transport: asyncio.Transport) -> None:
+        self._connections = connections
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:  # noqa: ARG002 - nobody asked for it
+        self._connections.drop(self._transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - gone is gone
+        self._connections.drop(self._transport)
