@@ -52,6 +52,16 @@ class ClientBody:
         return piece
 
     async def _next_piece(self) -> bytes:
+        try:
+            if self._content.is_eof():  # the rest has come, so there is no wait to bound
+                return self._content.read_nowait()
+            return await self._wait_for_piece()
+        except web.RequestPayloadError:
+            raise web.HTTPBadRequest(
+                text="the body is malformed; send it whole, or in well-formed chunks\n"
+            ) from None
+
+    async def _wait_for_piece(self) -> bytes:
         since = self._loop.time()
         while True:
             # Bytes to the client count as life too, so the deadline may have moved meanwhile.
@@ -64,10 +74,6 @@ class ClientBody:
                     raise web.HTTPRequestTimeout(
                         text=f"nothing of the body came for {self._timeout:g} s; keep sending\n"
                     ) from None
-            except web.RequestPayloadError:
-                raise web.HTTPBadRequest(
-                    text="the body is malformed; send it whole, or in well-formed chunks\n"
-                ) from None
             else:
                 self._exchange.moved = self._loop.time()
                 return piece

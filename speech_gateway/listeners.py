@@ -63,6 +63,7 @@ async def listen(
         keepalive_timeout=bounds.idle_timeout,
         read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
         lingering_time=LINGER,
+        tcp_keepalive=False,  # connections inherit it from the listener
         shutdown_timeout=HANDLER_END,
     )
     await runner.setup()

@@ -1,6 +1,7 @@
 """The metrics, their names and their labels: a frozen contract with dashboards."""
 
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPStatus
 
 import prometheus_client
@@ -79,6 +80,8 @@ class Metrics:
             ("endpoint", "reason"),
             registry=registry,
         )
+        # labels() takes a lock and sorts out its arguments each time; labels are few.
+        self._requests_ended = cache(self.requests.labels)
         self._series = self._per_endpoint()
         Gauge(
             "gateway_slots", "Requests that may talk to the backend at once.", registry=registry
@@ -157,7 +160,7 @@ class Metrics:
         if exchange.first_byte_after is not None:
             series.first_byte.observe(exchange.first_byte_after)
             series.bytes_out.inc(exchange.bytes_out)
-        self.requests.labels(endpoint, method_label(method), code_label(exchange.code)).inc()
+        self._requests_ended(endpoint, method_label(method), code_label(exchange.code)).inc()
         if reason := REASONS.get(exchange.code):
             self.rejected.labels(endpoint, reason).inc()
 

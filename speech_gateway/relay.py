@@ -43,6 +43,13 @@ def break_off(request: web.Request, status: int) -> None:
     transport.abort()
 
 
+class _Answer(web.StreamResponse):
+    """An answer whose head waits for the first bytes, to leave with them in one segment."""
+
+    # As aiohttp's own Response has it; without this, the head leaves by itself.
+    _send_headers_immediately = False
+
+
 class _ClientSide:
     """Writes to the client, and breaks off when it has taken no byte for timeout seconds.
 
@@ -63,12 +70,16 @@ class _ClientSide:
         self._timer = self._loop.call_later(timeout / LOOKS_PER_TIMEOUT, self._look)
 
     async def begin(self) -> None:
-        """Send the head of the answer."""
+        """Make the head of the answer."""
         await self._response.prepare(self._request)
         self._chunked = hdrs.TRANSFER_ENCODING in self._response.headers
         if (transport := self._request.transport) is not None:
             # Each write goes to the kernel at once, and what that does not take is known at once.
             transport.set_write_buffer_limits(high=0)
+
+    def send_head(self) -> None:
+        """Send the head by itself: the body is still to come."""
+        self._request.writer.send_headers()
 
     def take(self, piece: bytes) -> bool:
         """Send a piece on; return whether the client's kernel has all of it."""
@@ -139,11 +150,13 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     if answer.status >= 400:
         return await _backend_error(request, call, answer)
     headers = _headers(answer, request[EXCHANGE].endpoint.answer_type)
-    response = web.StreamResponse(status=answer.status, headers=headers)
+    response = _Answer(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
     client = _ClientSide(request, response, timeout)
     try:
         await client.begin()
+        if not call.answered:
+            client.send_head()
         while not await call.pour(client.take):
             await client.catch_up()
         await client.end(await call.rest())

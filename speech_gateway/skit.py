@@ -135,6 +135,11 @@ class Call:
             retry_after=_matching(_RETRY_AFTER, head.fields.get("retry-after")),
         )
 
+    @property
+    def answered(self) -> bool:
+        """Whether the whole answer has come."""
+        return self._upstream.complete
+
     async def pour(self, sink: Sink) -> bool:
         """Hand each piece of the answer's body but the last to sink, as soon as it comes.
 

@@ -57,7 +57,8 @@ class Upstream(asyncio.Protocol):
         self._has_head = False
         self._pieces: list[bytes] = []
         self._held = 0
-        self._complete = False
+        self.complete = False
+        """Whether the whole answer has come."""
         self._error: Exception | None = None
         self._persistent = False
         """Whether the upstream keeps the connection behind the answer."""
@@ -102,7 +103,7 @@ class Upstream(asyncio.Protocol):
     async def read(self) -> bytes:
         """Return what has come of the body, nothing at its end, or raise what came instead."""
         while not self._pieces:
-            if self._complete:
+            if self.complete:
                 return b""
             await self._wait()
         return self._take()
@@ -112,7 +113,7 @@ class Upstream(asyncio.Protocol):
 
         Return False as soon as the sink is full, True at the end; raise what came instead of it.
         """
-        while not self._complete:
+        while not self.complete:
             if self._pieces and not sink(self._take()):
                 return False
             self._sink = sink
@@ -143,7 +144,7 @@ class Upstream(asyncio.Protocol):
 
     def fail(self, error: Exception) -> None:
         """End the exchange with error: whoever reads, now or later, gets it raised."""
-        if self._error is None and not self._complete:
+        if self._error is None and not self.complete:
             self._error = error
             self._wake()
             self.close()
@@ -174,13 +175,13 @@ class Upstream(asyncio.Protocol):
         self._waiting_since = self._loop.time()
         if self._parser is None:
             return
-        if self._complete:
+        if self.complete:
             self._persistent = False  # whatever that is, nobody asked for it
             return
         if not self._has_head:
             self._head_bytes += len(data)
         self._parse(self._parser, data)
-        if self._sink is not None and self._error is None and not self._complete:
+        if self._sink is not None and self._error is None and not self.complete:
             self._feed_sink(self._sink)
             return
         if self._held > HIGH_WATER and not self._reading_paused and self._transport is not None:
@@ -192,7 +193,7 @@ class Upstream(asyncio.Protocol):
         self._transport = None
         self._parser = None  # it holds our methods: without this, a cycle for the collector
         if exc is None and self._has_head and not self._head.framed:
-            self._complete = True
+            self.complete = True
         self.fail(
             UpstreamError("the upstream broke the connection off" + (f": {exc}" if exc else ""))
         )
@@ -215,7 +216,7 @@ class Upstream(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         assert self._parser is not None
-        if self._complete:
+        if self.complete:
             return
         status = self._parser.get_status_code()
         if status < 200 and status != SWITCHING_PROTOCOLS:
@@ -225,7 +226,7 @@ class Upstream(asyncio.Protocol):
         self._has_head = True
 
     def on_body(self, body: bytes) -> None:
-        if not self._complete:
+        if not self.complete:
             self._pieces.append(body)
             self._held += len(body)
 
@@ -235,8 +236,8 @@ class Upstream(asyncio.Protocol):
     def on_message_complete(self) -> None:
         assert self._parser is not None
         # An interim answer (1xx) is a message of its own; what follows the real one is not ours.
-        if self._has_head and not self._complete:
-            self._complete = True
+        if self._has_head and not self.complete:
+            self.complete = True
             self._persistent = self._parser.should_keep_alive()
 
     # inside

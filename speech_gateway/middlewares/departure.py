@@ -14,8 +14,9 @@ class WatchDeparture(Step):
     """Break the connection of a client that has left, which cancels its request.
 
     A server that has paused reading, as while an upload waits at the gate, learns nothing of a
-    client's FIN. The kernel tells it apart from data to an epoll object of our own (epoll_ctl(2),
-    EPOLLRDHUP); on systems without epoll such a client is noticed when reading goes on.
+    client's FIN; where the whole body has come already, aiohttp reads on and sees it. The kernel
+    tells it apart from data to an epoll object of our own (epoll_ctl(2), EPOLLRDHUP); on systems
+    without epoll such a client is noticed when reading goes on.
     """
 
     def __init__(self) -> None:
@@ -32,7 +33,8 @@ class WatchDeparture(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         transport = request.transport
-        if self._epoll is None or transport is None or request.get(EXCHANGE) is None:
+        unread = request.get(EXCHANGE) is not None and not request.content.is_eof()
+        if self._epoll is None or transport is None or not unread:
             return await handler(request)
         fd = transport.get_extra_info("socket").fileno()
         self._watch(fd, transport)

@@ -27,7 +27,8 @@ class EndExchange(Step):
         exchange = request.get(EXCHANGE)
         try:
             response, refusal = await _answer(request, handler)
-            if exchange is None or exchange.cut is None:
+            # A streamed answer that has ended was seen out by the relay.
+            if exchange is None or (exchange.cut is None and exchange.code == CLIENT_LEFT):
                 await self._send_whole(request, response)
         finally:
             if exchange is not None and exchange.cut is not None:
