@@ -4,8 +4,9 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
+from .answers import UpstreamError
 from .idle import IdleConnections
-from .upstream import Upstream, UpstreamError, UpstreamSilentError
+from .upstream import Upstream, UpstreamSilentError
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import logging
 
 from aiohttp import web
 
+from .answers import UpstreamError
 from .client_body import ClientBody
 from .endpoints import ENDPOINTS
 from .exchange import EXCHANGE, REQUEST_ID
@@ -13,7 +14,6 @@ from .readiness import READINESS
 from .relay import relay
 from .settings import SETTINGS
 from .skit import SKIT, Call, as_refusal
-from .upstream import UpstreamError
 
 log = logging.getLogger(__name__)
 

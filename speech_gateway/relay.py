@@ -12,12 +12,11 @@ import struct
 
 from aiohttp import hdrs, web
 
+from .answers import UpstreamError
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
-from .oneshot import chunk
 from .persistence import decide_persistence
 from .skit import Answer, Call, as_refusal
 from .transcripts import Unwrapper
-from .upstream import UpstreamError
 
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
@@ -59,6 +58,7 @@ class _ClientSide:
     def __init__(self, request: web.Request, response: web.StreamResponse, timeout: float) -> None:
         self._request = request
         self._response = response
+        self._transport = request.transport
         self._exchange = request[EXCHANGE]
         self._unwrapper = Unwrapper() if self._exchange.endpoint.transcribes else None
         self._chunked = False
@@ -73,9 +73,9 @@ class _ClientSide:
         """Make the head of the answer."""
         await self._response.prepare(self._request)
         self._chunked = hdrs.TRANSFER_ENCODING in self._response.headers
-        if (transport := self._request.transport) is not None:
-            # Each write goes to the kernel at once, and what that does not take is known at once.
-            transport.set_write_buffer_limits(high=0)
+        if self._transport is not None:
+            # What the kernel does not take at once is known at once.
+            self._transport.set_write_buffer_limits(high=0)
 
     def send_head(self) -> None:
         """Send the head by itself: the body is still to come."""
@@ -85,11 +85,15 @@ class _ClientSide:
         """Send a piece on; return whether the client's kernel has all of it."""
         if self._unwrapper is not None and not (piece := self._unwrapper.feed(piece)):
             return True
-        transport = self._request.transport
-        if transport is None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return False  # the client is gone, and who waits for it is about to hear of it
-        self._note(piece)
-        transport.write(chunk(piece) if self._chunked else piece)
+        exchange = self._exchange
+        if exchange.first_byte_after is None:
+            exchange.first_byte_after = exchange.seconds()
+        exchange.bytes_out += len(piece)
+        exchange.moved = self._loop.time()
+        transport.write(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
         return not transport.get_write_buffer_size()
 
     async def catch_up(self) -> None:
@@ -103,20 +107,14 @@ class _ClientSide:
         """Send the rest, end the answer, and see the last byte off to the client's kernel."""
         if self._unwrapper is not None:
             rest = self._unwrapper.feed(rest) + self._unwrapper.flush()
-        if rest:
-            self._note(rest)
+        if rest and self._exchange.first_byte_after is None:
+            self._exchange.first_byte_after = self._exchange.seconds()
+        self._exchange.bytes_out += len(rest)
         self._writing = True
         await self._response.write_eof(rest)
         await self._request.writer.drain()
         # From here on the client may go: it has been sent everything.
         self._exchange.code = self._response.status
-
-    def _note(self, piece: bytes) -> None:
-        exchange = self._exchange
-        if exchange.first_byte_after is None:
-            exchange.first_byte_after = exchange.seconds()
-        exchange.bytes_out += len(piece)
-        exchange.moved = self._loop.time()
 
     def stop(self) -> None:
         """Stop watching."""

@@ -10,11 +10,12 @@ from time import perf_counter
 
 from aiohttp import web
 
+from .answers import Head, UpstreamError
 from .connector import Connector, UpstreamAddress
 from .endpoints import ENDPOINTS, Endpoint
 from .oneshot import CallTemplate, chunk
 from .pipelines import Pipeline
-from .upstream import Head, Sink, Upstream, UpstreamError, UpstreamSilentError
+from .upstream import Sink, Upstream, UpstreamSilentError
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
