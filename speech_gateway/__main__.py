@@ -1,5 +1,6 @@
 """The program: ``python -m speech_gateway``, or ``speech-gateway``."""
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -28,12 +29,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         _say("the settings are right")
         return 0
     logs.set_up(loaded.log_format, loaded.log_level)
+    _spare_the_collector()
     try:
         uvloop.run(serve(loaded, greet=loaded.skit_url is None and loaded.log_format == "text"))
     except (ServiceError, TooFewFilesError, ListenError, EngineError) as error:
         _say(str(error))
         return CANNOT_SERVE
     return 0
+
+
+def _spare_the_collector() -> None:
+    """Keep what lasts out of the cyclic collector's sight, and have it look less often.
+
+    A request leaves no cycle behind, so there is little to find: at Python's own thresholds looking
+    for it took 2 to 5 of 100 of the processor time, in pauses that a listener may hear.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _say(line: str) -> None:

@@ -20,6 +20,7 @@ from .middlewares.request_log import LogRequests
 from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .readiness import READINESS, Readiness
+from .relay import PATIENCE, Patience
 from .settings import SETTINGS, Settings
 from .skit import SKIT, Skit
 
@@ -60,6 +61,8 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[DRAIN] = drain
+    app[PATIENCE] = patience = Patience.of(settings.client_timeout)
+    app.on_cleanup.append(patience.end)
     app[SKIT] = skit = Skit(
         backend,
         settings.pipelines,

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from .answers import UpstreamError
 from .idle import IdleConnections
+from .lookout import Lookout
 from .upstream import Upstream, UpstreamSilentError
+
+LOOKS_PER_TIMEOUT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Connector:
         self._address = address
         self._idle = IdleConnections(most_idle)
         self._timeout = timeout
+        self._lookout = Lookout(timeout / LOOKS_PER_TIMEOUT)
         self._open_timeout = open_timeout
         # Reading the authorities' certificates takes milliseconds: once.
         self._tls = ssl.create_default_context() if address.tls else None
@@ -62,7 +66,7 @@ class Connector:
         transport = self._idle.take()
         if transport is None:
             return None
-        upstream = Upstream(self._timeout)
+        upstream = Upstream(self._timeout, self._lookout)
         transport.set_protocol(upstream)
         upstream.begin(transport)
         return upstream
@@ -77,16 +81,20 @@ class Connector:
     def close(self) -> None:
         """Close what is kept."""
         self._idle.close()
+        self._lookout.stop()
 
     async def _open(self) -> Upstream:
         loop = asyncio.get_running_loop()
         address = self._address
         if address.unix_path is not None:
             _, upstream = await loop.create_unix_connection(
-                lambda: Upstream(self._timeout), address.unix_path
+                lambda: Upstream(self._timeout, self._lookout), address.unix_path
             )
         else:
             _, upstream = await loop.create_connection(
-                lambda: Upstream(self._timeout), address.host, address.port, ssl=self._tls
+                lambda: Upstream(self._timeout, self._lookout),
+                address.host,
+                address.port,
+                ssl=self._tls,
             )
         return upstream

@@ -32,7 +32,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
     await call.send_whole(request[EXCHANGE].text)
-    return await relay(request, call, request.app[SETTINGS].client_timeout)
+    return await relay(request, call)
 
 
 async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
@@ -41,7 +41,7 @@ async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse
     await call.open()
     upload = asyncio.create_task(_upload(body, call))
     try:
-        return await relay(request, call, settings.client_timeout)
+        return await relay(request, call)
     finally:
         upload.cancel()
         await asyncio.wait([upload])

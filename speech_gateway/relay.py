@@ -9,11 +9,13 @@ import contextlib
 import logging
 import socket
 import struct
+from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
 from .answers import UpstreamError
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from .lookout import Lookout
 from .persistence import decide_persistence
 from .skit import Answer, Call, as_refusal
 from .transcripts import Unwrapper
@@ -42,6 +44,25 @@ def break_off(request: web.Request, status: int) -> None:
     transport.abort()
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client may take nothing of its answer, and who looks at that for all of them."""
+
+    seconds: float
+    lookout: Lookout
+
+    @classmethod
+    def of(cls, seconds: float) -> "Patience":
+        return cls(seconds, Lookout(seconds / LOOKS_PER_TIMEOUT))
+
+    async def end(self, _app: web.Application) -> None:
+        """Look no more."""
+        self.lookout.stop()
+
+
+PATIENCE = web.AppKey("patience", Patience)
+
+
 class _Answer(web.StreamResponse):
     """An answer whose head waits for the first bytes, to leave with them in one segment."""
 
@@ -50,24 +71,23 @@ class _Answer(web.StreamResponse):
 
 
 class _ClientSide:
-    """Writes to the client, and breaks off when it has taken no byte for timeout seconds.
+    """Writes to the client, and breaks off when it has taken no byte for timeout seconds."""
 
-    One timer an answer, instead of one a piece.
-    """
-
-    def __init__(self, request: web.Request, response: web.StreamResponse, timeout: float) -> None:
+    def __init__(
+        self, request: web.Request, response: web.StreamResponse, patience: Patience
+    ) -> None:
         self._request = request
         self._response = response
         self._transport = request.transport
         self._exchange = request[EXCHANGE]
         self._unwrapper = Unwrapper() if self._exchange.endpoint.transcribes else None
         self._chunked = False
-        self._timeout = timeout
+        self._patience = patience
         self._loop = asyncio.get_running_loop()
         self._writing = False
         self._unsent = 0
         self._taken_at = self._loop.time()
-        self._timer = self._loop.call_later(timeout / LOOKS_PER_TIMEOUT, self._look)
+        patience.lookout.add(self._look)
 
     async def begin(self) -> None:
         """Make the head of the answer."""
@@ -118,24 +138,21 @@ class _ClientSide:
 
     def stop(self) -> None:
         """Stop watching."""
-        self._timer.cancel()
+        self._patience.lookout.remove(self._look)
 
-    def _look(self) -> None:
-        now = self._loop.time()
+    def _look(self, now: float) -> None:
         transport = self._request.transport
         unsent = transport.get_write_buffer_size() if transport is not None else 0
         if not self._writing or unsent != self._unsent:
             self._taken_at = now
         self._unsent = unsent
-        if now - max(self._taken_at, self._exchange.moved) >= self._timeout:
+        if now - max(self._taken_at, self._exchange.moved) >= self._patience.seconds:
             log.info("%s is broken off: its client takes nothing", self._request[REQUEST_ID])
             break_off(self._request, CLIENT_LEFT)
-        else:
-            self._timer = self._loop.call_later(self._timeout / LOOKS_PER_TIMEOUT, self._look)
 
 
-async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamResponse:
-    """Answer request with what the backend answers; timeout is the client's, in seconds.
+async def relay(request: web.Request, call: Call) -> web.StreamResponse:
+    """Answer request with what the backend answers.
 
     Raises:
         web.HTTPException: there is nothing to relay, for a fault of the backend's or the upload's.
@@ -150,7 +167,7 @@ async def relay(request: web.Request, call: Call, timeout: float) -> web.StreamR
     headers = _headers(answer, request[EXCHANGE].endpoint.answer_type)
     response = _Answer(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
-    client = _ClientSide(request, response, timeout)
+    client = _ClientSide(request, response, request.app[PATIENCE])
     try:
         await client.begin()
         if not call.answered:

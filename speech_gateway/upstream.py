@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import cast
 
 from .answers import AnswerParser, Head, UpstreamError
+from .lookout import Lookout
 
 HIGH_WATER = 64 * 1024
 """Bytes received and not yet taken at which reading from the upstream pauses."""
 RECEIVE_BUFFER = 64 * 1024
-LOOKS_PER_TIMEOUT = 4
 
 Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more right now."""
@@ -25,11 +25,15 @@ class UpstreamSilentError(UpstreamError):
 
 
 class Upstream(asyncio.Protocol):
-    """One request to an upstream and its answer; timeout is seconds without a byte from it."""
+    """One request to an upstream and its answer.
 
-    def __init__(self, timeout: float) -> None:
+    Timeout is seconds without a byte from it, looked at as often as lookout does.
+    """
+
+    def __init__(self, timeout: float, lookout: Lookout) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
+        self._lookout = lookout
         self._transport: asyncio.Transport | None = None
         self._parser = AnswerParser()
         self._held = 0
@@ -44,7 +48,6 @@ class Upstream(asyncio.Protocol):
         """Whether it has sent anything since the last look."""
         self._unsent = 0
         self._waiting_since = 0.0
-        self._watch: asyncio.TimerHandle | None = None
 
     # what the task in charge calls
 
@@ -146,7 +149,7 @@ class Upstream(asyncio.Protocol):
         """Have the exchange on transport, which may have carried others before."""
         self._transport = transport
         self._waiting_since = self._loop.time()
-        self._watch = self._loop.call_later(self._timeout / LOOKS_PER_TIMEOUT, self._look)
+        self._lookout.add(self._look)
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
@@ -184,9 +187,7 @@ class Upstream(asyncio.Protocol):
 
     def _end(self) -> None:
         self._parser.close()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
+        self._lookout.remove(self._look)
 
     def _take(self) -> bytes:
         """Return what has come of the body, and have more of it sent."""
@@ -221,9 +222,8 @@ class Upstream(asyncio.Protocol):
         if self._error is not None and self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
 
-    def _look(self) -> None:
+    def _look(self, now: float) -> None:
         """Look whether somebody has waited too long; a few times a timeout, not once a piece."""
-        now = self._loop.time()
         unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
         if self._heard or unsent < self._unsent:  # what it takes is a sign of life too
             self._waiting_since = now
@@ -232,5 +232,3 @@ class Upstream(asyncio.Protocol):
         waits = self._writer is not None or (self._reader is not None and self._request_sent)
         if waits and now - self._waiting_since >= self._timeout:
             self.fail(UpstreamSilentError(f"the upstream was silent for {self._timeout:g} s"))
-        else:
-            self._watch = self._loop.call_later(self._timeout / LOOKS_PER_TIMEOUT, self._look)

@@ -23,8 +23,12 @@ def _check(request: web.Request, endpoint: Endpoint) -> None:
         raise web.HTTPUnsupportedMediaType(
             text=f"{endpoint.path} takes Content-Type: {endpoint.media_type}\n"
         )
-    codings = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, [])).lower().split(",")
-    if {coding.strip() for coding in codings} - {"", "identity"}:
+    if hdrs.CONTENT_ENCODING in request.headers and _is_encoded(request):
         raise web.HTTPUnsupportedMediaType(
             text=f"{endpoint.path} takes plain {endpoint.noun}; send no Content-Encoding\n"
         )
+
+
+def _is_encoded(request: web.Request) -> bool:
+    codings = ",".join(request.headers.getall(hdrs.CONTENT_ENCODING)).lower().split(",")
+    return bool({coding.strip() for coding in codings} - {"", "identity"})
