@@ -1,6 +1,7 @@
 # make run    serve on http://127.0.0.1:8080 with the bundled engine
 # make test   run all tests
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
+# make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
 # make lint   look at style and types
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -10,8 +11,9 @@ LISTEN ?= 127.0.0.1:8080
 SOURCES := setup.cfg pyproject.toml
 
 SOAK_SECONDS ?= 600
+BENCH_ROUNDS ?= 3
 
-.PHONY: run test soak lint clean
+.PHONY: run test soak bench lint clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --listen $(LISTEN)
@@ -23,6 +25,12 @@ test: $(VENV)/test.stamp
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+
+bench: $(VENV)/test.stamp
+	@command -v haproxy >/dev/null \
+	    || { apt-get update -qq && apt-get install -qq --no-install-recommends haproxy; } >/dev/null \
+	    || { echo "HAProxy is needed to compare with; on Debian, as root: apt install haproxy" >&2; exit 1; }
+	$(BIN)/python -m tests.bench --rounds $(BENCH_ROUNDS) --json bench.json
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .

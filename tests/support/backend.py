@@ -85,6 +85,8 @@ class BackendCall:
         return media
 
     async def write(self, data: bytes) -> None:
+        if self.writer.is_closing():
+            raise ConnectionResetError("the gateway has closed the connection")
         self.writer.write(data)
         await self.writer.drain()
 

@@ -1,0 +1,120 @@
+"""What a request and a piece may cost, in steps of Python's interpreter: a count, not a time.
+
+A bound is half as much again as was counted when it was written. Who makes the path longer on
+purpose writes down the new count, and why it is worth it.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import aiohttp
+import pytest
+
+import speech_gateway
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+)
+from tests.support.client import RawClient
+from tests.support.gateway import Served
+
+COUNTED = tuple(str(Path(package.__file__ or "").parent) for package in (aiohttp, speech_gateway))
+STEPS_A_REQUEST = 4637 * 1.5
+STEPS_A_PIECE = {"/tts": 161 * 1.5, "/stt": 332 * 1.5}
+REQUESTS = PIECES = 50
+
+
+@dataclass
+class Steps:
+    """Byte codes run in the gateway's code and in aiohttp's."""
+
+    count: int = 0
+
+    def trace(self, frame: FrameType, _event: str, _arg: Any) -> Callable[..., Any] | None:
+        if not frame.f_code.co_filename.startswith(COUNTED):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._step
+
+    def _step(self, _frame: FrameType, event: str, _arg: Any) -> Callable[..., Any]:
+        self.count += event == "opcode"
+        return self._step
+
+
+@contextmanager
+def counted_steps() -> Iterator[Steps]:
+    steps, before = Steps(), sys.gettrace()
+    sys.settrace(steps.trace)
+    try:
+        yield steps
+    finally:
+        sys.settrace(before)
+
+
+@pytest.fixture
+async def kept(backend: ScriptedBackend) -> ScriptedBackend:
+    """A backend that answers one text after another on a connection."""
+
+    async def script(call: BackendCall) -> None:
+        while True:
+            await call.whole_media()
+            await call.write(answer(b"OggS" * 1000))
+            call = BackendCall(call.reader, call.writer)
+            await call.begin()
+
+    backend.script = script
+    return backend
+
+
+async def speak(client: RawClient) -> None:
+    client.request("POST", "/tts", body=b"The quick brown fox jumps over the lazy dog.")
+    assert (await client.response()).status == 200
+
+
+async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:
+    async with await gateway.connect() as client:
+        for _ in range(3):
+            await speak(client)
+
+        with counted_steps() as steps:
+            for _ in range(REQUESTS):
+                await speak(client)
+
+    assert 0 < steps.count / REQUESTS <= STEPS_A_REQUEST
+
+
+@pytest.mark.parametrize("path", ["/tts", "/stt"])
+async def test_a_piece(gateway: Served, backend: ScriptedBackend, path: str) -> None:
+    wanted = asyncio.Semaphore(0)
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED)
+        for _ in range(PIECES + 1):
+            await wanted.acquire()
+            await call.write(chunk(b'{"Transcription":{"text":"the quick brown fox"}}\n'))
+        await call.write(LAST_CHUNK)
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", path, body=b"Hello.")
+        await client.head()
+        wanted.release()
+        await client.piece()
+
+        with counted_steps() as steps:
+            for _ in range(PIECES):
+                wanted.release()
+                await client.piece()
+
+    assert 0 < steps.count / PIECES <= STEPS_A_PIECE[path]
