@@ -117,7 +117,13 @@ class _ClientSide:
         return not transport.get_write_buffer_size()
 
     async def catch_up(self) -> None:
-        """Wait until the client's kernel has all that was sent."""
+        """Wait until the client's kernel has all that was sent.
+
+        Raises:
+            ConnectionError: the connection is gone; who waited for that would wait for ever.
+        """
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionResetError("the client's connection is gone")
         self._writing = True
         await self._request.writer.drain()
         self._writing = False

@@ -101,3 +101,26 @@ async def test_a_client_of_http_1_0_that_would_stay_is_closed_on_all_the_same(
             response = await client.response()
 
     assert response.body == b"OggS-speech"
+
+
+async def test_answers_that_flow_while_they_are_broken_off_end(backend: ScriptedBackend) -> None:
+    async def flowing(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED)
+        while True:
+            await call.write(chunk(b"a piece"))
+            await asyncio.sleep(0)
+
+    backend.script = flowing
+    async with serving(backend.url, "--max-concurrency=50") as gateway:
+        clients = [await gateway.connect() for _ in range(50)]
+        for client in clients:
+            client.request("POST", "/tts", body=b"Hello.")
+            await client.head()
+
+        async with asyncio.timeout(10):
+            await gateway.gateway.drain(0.1, asyncio.Event())
+
+        assert gateway.count("tts", 503) == 50
+        for client in clients:
+            client.leave()
