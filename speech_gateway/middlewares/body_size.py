@@ -18,8 +18,9 @@ class CheckBodySize(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if (exchange := request.get(EXCHANGE)) is not None:
-            if not request.body_exists or request.content_length == 0:
+            length = request.content_length
+            if not request.body_exists or length == 0:
                 raise no_body(exchange.endpoint)
-            if request.content_length is not None and request.content_length > self._limit:
+            if length is not None and length > self._limit:
                 raise too_large(self._limit)
         return await handler(request)

@@ -45,7 +45,8 @@ class ReadText(Step):
     async def _read(self, request: web.Request) -> bytes:
         # No text within the limit is longer than this, so nothing longer is ever held.
         enough = self._max_characters * MOST_BYTES_A_CHARACTER + BYTE_ORDER_MARK
-        if request.content_length is not None and request.content_length > enough:
+        length = request.content_length
+        if length is not None and length > enough:
             raise self._too_long()
         body = ClientBody(request, limit=self._max_bytes, timeout=self._timeout)
         text = bytearray()
