@@ -6,6 +6,7 @@ import logging
 from aiohttp import web
 
 from .answers import UpstreamError
+from .call import Call, as_refusal
 from .client_body import ClientBody
 from .endpoints import ENDPOINTS
 from .exchange import EXCHANGE, REQUEST_ID
@@ -13,7 +14,7 @@ from .metrics import METRICS
 from .readiness import READINESS
 from .relay import relay
 from .settings import SETTINGS
-from .skit import SKIT, Call, as_refusal
+from .skit import SKIT
 
 log = logging.getLogger(__name__)
 

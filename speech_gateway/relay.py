@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from .answers import UpstreamError
+from .call import Answer, Call, as_refusal
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .lookout import Lookout
 from .persistence import decide_persistence
-from .skit import Answer, Call, as_refusal
 from .transcripts import Unwrapper
 
 LAST_WORDS_TIMEOUT = 1.0

@@ -1,0 +1,195 @@
+"""One call to the backend: sent whole or live; what of its answer may be passed back, its faults."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+
+from aiohttp import web
+
+from .answers import Head, UpstreamError
+from .connector import Connector
+from .oneshot import CallTemplate, chunk
+from .upstream import Sink, Upstream, UpstreamSilentError
+
+ERROR_BODY_LIMIT = 4096
+ERROR_BODY_TIMEOUT = 1.0
+
+_MEDIA_TYPE = re.compile(
+    r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=(\"[\w .+:/-]*\"|[\w.+:/-]+))*", re.ASCII
+)
+_RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What of the backend's head may be passed back."""
+
+    status: int
+    content_type: str | None
+    retry_after: str | None
+
+
+def as_refusal(error: UpstreamError) -> web.HTTPException:
+    """Return what a client is told of a fault of the backend's: nothing of the inside."""
+    if isinstance(error, UpstreamSilentError):
+        return web.HTTPGatewayTimeout(
+            text="the speech backend took too long to answer; try again later\n"
+        )
+    return web.HTTPBadGateway(text="the speech backend failed on this request; try again later\n")
+
+
+class Call:
+    """One call, which the block of an ``async with`` makes; its connection ends with the block."""
+
+    def __init__(
+        self,
+        connector: Connector,
+        template: CallTemplate,
+        request_id: str,
+        observe: Callable[[float], None],
+    ) -> None:
+        self._connector = connector
+        self._template = template
+        self._request_id = request_id
+        self._observe = observe
+        self._called = perf_counter()
+        self._connection: Upstream | None = None
+        self._live = False
+        self._repeatable: bytes | None = None
+        """What may be sent once more, on a fresh connection."""
+
+    async def __aenter__(self) -> "Call":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is None:
+            return
+        if self._live:
+            self._connection.close()
+        else:
+            self._connector.finish(self._connection)
+
+    async def send_whole(self, media: bytes) -> None:
+        """Send a call whose media is all there.
+
+        Raises:
+            UpstreamError: the backend did not take the connection.
+        """
+        whole = self._template.whole(self._request_id, media)
+        self._connection = self._connector.reuse()
+        if self._connection is None:
+            await self._send_afresh(whole)
+            return
+        self._repeatable = whole
+        self._connection.send(whole)
+        self._connection.request_sent()
+
+    async def open(self) -> None:
+        """Begin a live call: the backend wants the media part to begin within 5 s.
+
+        What is live cannot be sent again, so the connection is a fresh one; raises as send_whole.
+        """
+        self._live = True
+        self._connection = await self._connector.connect()
+        self._connection.send(self._template.opening(self._request_id))
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of live media, and wait when the backend is slow to take it."""
+        self._upstream.send(chunk(piece))
+        await self._upstream.drain()
+
+    def finish(self) -> None:
+        """End the live media."""
+        self._upstream.send(self._template.closing())
+        self._upstream.request_sent()
+
+    def fail(self, error: Exception) -> None:
+        """Give the call up: the one who reads the answer gets error raised."""
+        self._upstream.fail(error)
+
+    async def answer(self) -> Answer:
+        """Return the head of the answer.
+
+        Raises:
+            UpstreamError: what came is no answer to pass back.
+            web.HTTPException: what the upload failed with.
+        """
+        head = await self._head()
+        self._observe(perf_counter() - self._called)
+        if not 200 <= head.status < 300 and not 400 <= head.status < 600:
+            raise UpstreamError(f"the backend answered {head.status}, which has no meaning here")
+        if head.status < 300:
+            _check_relayable(head)
+        return Answer(
+            status=head.status,
+            content_type=_matching(_MEDIA_TYPE, head.fields.get("content-type")),
+            retry_after=_matching(_RETRY_AFTER, head.fields.get("retry-after")),
+        )
+
+    @property
+    def answered(self) -> bool:
+        """Whether the whole answer has come."""
+        return self._upstream.complete
+
+    async def pour(self, sink: Sink) -> bool:
+        """Hand each piece of the answer's body but the last to sink, as soon as it comes.
+
+        Return whether the end was reached; if not, the sink is full. Raises as answer does.
+        """
+        return await self._upstream.pour(sink)
+
+    async def rest(self) -> bytes:
+        """Return what is left of the answer's body at its end."""
+        return await self._upstream.read()
+
+    async def error_body(self) -> bytes:
+        """Return at most 4,096 bytes of an error's body, as far as it came."""
+        body = b""
+        try:
+            async with asyncio.timeout(ERROR_BODY_TIMEOUT):
+                while len(body) < ERROR_BODY_LIMIT and (piece := await self._upstream.read()):
+                    body += piece
+        except (UpstreamError, web.HTTPException, TimeoutError) as error:
+            # The status stands, whatever becomes of its text or of an upload that goes on.
+            log.info("an error's body was cut: %s", error)
+        return body[:ERROR_BODY_LIMIT]
+
+    @property
+    def _upstream(self) -> Upstream:
+        assert self._connection is not None, "nothing was sent"
+        return self._connection
+
+    async def _head(self) -> Head:
+        try:
+            return await self._upstream.head()
+        except UpstreamSilentError:
+            raise
+        except UpstreamError:
+            if self._repeatable is None or not self._upstream.broke_untouched:
+                raise
+            # The backend was about to close the connection that was kept.
+            self._upstream.close()
+            await self._send_afresh(self._repeatable)
+            return await self._upstream.head()
+
+    async def _send_afresh(self, whole: bytes) -> None:
+        self._repeatable = None
+        self._connection = await self._connector.connect()
+        self._connection.send(whole)
+        self._connection.request_sent()
+
+
+def _check_relayable(head: Head) -> None:
+    if not head.framed:
+        raise UpstreamError("the answer has no length and no chunks: its end could not be told")
+    if head.fields.get("content-encoding", "identity").lower() != "identity":
+        raise UpstreamError("the answer is encoded, though identity was asked for")
+
+
+def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
+    return value if value is not None and pattern.fullmatch(value) else None
