@@ -1,4 +1,4 @@
-"""One call to the backend: sent whole or live; what of its answer may be passed back, its faults."""
+"""One call to the backend, sent whole or live, and what may be passed back of its answer."""
 
 import asyncio
 import logging

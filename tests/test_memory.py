@@ -116,7 +116,7 @@ async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 
-    assert cost < 768 * KIB, cost / KIB
+    assert cost < 512 * KIB, cost / KIB
 
 
 def leave(clients: list[RawClient]) -> None:
