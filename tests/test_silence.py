@@ -113,33 +113,31 @@ async def test_while_waiting_at_the_gate(site: Site, send: Callable[[RawClient],
     async with await site.connect(site.network.gateway) as holder:
         speak(holder)
         await site.backend.calls.get()
-        client = await site.connect(site.network.client)
-        endpoint = send(client)
-        await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 1)
+        async with await site.connect(site.network.client) as client:
+            endpoint = send(client)
+            await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 1)
 
-        site.network.silence_client()
+            site.network.silence_client()
 
-        await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 0)
-        await site.until(
-            f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}', 1
-        )
-        assert site.backend.seen == 1, "who left the queue must not reach the backend"
-    client.leave()
+            await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 0)
+            await site.until(
+                f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}', 1
+            )
+            assert site.backend.seen == 1, "who left the queue must not reach the backend"
 
 
 @REQUESTS
 async def test_while_waiting_for_the_backends_headers(
     site: Site, send: Callable[[RawClient], str]
 ) -> None:
-    client = await site.connect(site.network.client)
-    endpoint = send(client)
-    call = await site.backend.calls.get()
+    async with await site.connect(site.network.client) as client:
+        endpoint = send(client)
+        call = await site.backend.calls.get()
 
-    site.network.silence_client()
+        site.network.silence_client()
 
-    await site.check_departure_is_noticed(endpoint)
-    await call.closed.wait()
-    client.leave()
+        await site.check_departure_is_noticed(endpoint)
+        await call.closed.wait()
 
 
 @pytest.mark.parametrize("script", [streaming, quiet])
@@ -150,13 +148,12 @@ async def test_mid_stream(
     script: Script,
 ) -> None:
     site.backend.script = script
-    client = await site.connect(site.network.client)
-    endpoint = send(client)
-    await client.head()
-    call = await site.backend.calls.get()
+    async with await site.connect(site.network.client) as client:
+        endpoint = send(client)
+        await client.head()
+        call = await site.backend.calls.get()
 
-    site.network.silence_client()
+        site.network.silence_client()
 
-    await site.check_departure_is_noticed(endpoint)
-    await call.closed.wait()
-    client.leave()
+        await site.check_departure_is_noticed(endpoint)
+        await call.closed.wait()
