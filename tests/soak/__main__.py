@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import uvloop
 
+from speech_gateway.idle import IDLE_TIMEOUT
 from tests.soak.backend import SoakBackend
 from tests.soak.books import Books
 from tests.soak.clients import speak
@@ -42,6 +43,7 @@ class Stock:
 
     @classmethod
     async def take(cls, gateway: Gateway) -> "Stock":
+        await asyncio.sleep(IDLE_TIMEOUT + 1)  # until no connection is kept for a next call
         return cls(gateway.open_files(), int(await gateway.page("/tasks")), gateway.memory())
 
 

@@ -25,7 +25,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 class SoakBackend(asyncio.Protocol):
-    """Answers one call, and tells the books of its coming and going."""
+    """Answers one text after another, or one upload; tells the books of calls and their ends."""
 
     def __init__(self, books: Books) -> None:
         self._books = books
@@ -65,6 +65,7 @@ class SoakBackend(asyncio.Protocol):
         spoken = [_chunk(piece) for piece in pieces(number)]
         if kind == "error":
             transport.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno")
+            self._expect_another()
         elif kind == "reset":
             transport.abort()
         elif kind == "badchunk":
@@ -100,3 +101,8 @@ class SoakBackend(asyncio.Protocol):
     def _finish(self, rest: bytes) -> None:
         if self._transport is not None:
             self._transport.write(rest + b"0\r\n\r\n")
+            self._expect_another()
+
+    def _expect_another(self) -> None:
+        self._number = None
+        self._data.clear()
