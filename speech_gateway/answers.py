@@ -55,12 +55,10 @@ class AnswerParser:
             self.head_bytes += len(data)
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            raise UpstreamError("the upstream wants to switch protocols") from None
-        except httptools.HttpParserError as error:
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError) as error:
             self.persistent = False
             if not self.complete:
-                raise UpstreamError(f"the upstream sent malformed HTTP: {error}") from None
+                raise UpstreamError(f"the upstream speaks no plain HTTP: {error!r}") from None
         if self.complete:
             del self.pieces[self._whole :]  # what follows the answer is nobody's
         elif not self.has_head and self.head_bytes > HEAD_LIMIT:

@@ -86,15 +86,16 @@ class Connector:
     async def _open(self) -> Upstream:
         loop = asyncio.get_running_loop()
         address = self._address
-        if address.unix_path is not None:
-            _, upstream = await loop.create_unix_connection(
-                lambda: Upstream(self._timeout, self._lookout), address.unix_path
-            )
-        else:
-            _, upstream = await loop.create_connection(
-                lambda: Upstream(self._timeout, self._lookout),
-                address.host,
-                address.port,
-                ssl=self._tls,
-            )
+        upstream = Upstream(self._timeout, self._lookout)
+        try:
+            if address.unix_path is not None:
+                await loop.create_unix_connection(lambda: upstream, address.unix_path)
+            else:
+                await loop.create_connection(
+                    lambda: upstream, address.host, address.port, ssl=self._tls
+                )
+        except BaseException:
+            # Cancelled just as it succeeded, uvloop may not tell that the connection is lost again.
+            upstream.close()
+            raise
         return upstream

@@ -3,8 +3,10 @@
 import logging
 import resource
 
-RESERVE = 64
-"""Files for what is neither a client's connection nor a call: listeners, the log, the engine."""
+RESERVE = 128
+"""Files for what is neither a client's connection nor a call: listeners, scrapes, log, engine."""
+FILES_A_CALL = 2
+"""Beside each live call there may be a connection kept for a later one."""
 
 log = logging.getLogger(__name__)
 
@@ -21,15 +23,16 @@ def connections_with_files(connections: int, calls: int) -> int:
     Raises:
         TooFewFilesError: not even one connection would find a file.
     """
-    wanted = connections + calls + RESERVE
+    beside = calls * FILES_A_CALL + RESERVE
+    wanted = connections + beside
     room = _raise_soft_limit(wanted)
     if room >= wanted:
         return connections
-    found = room - calls - RESERVE
+    found = room - beside
     if found < 1:
         raise TooFewFilesError(
             f"the process may open {room} files, and {calls} calls at once want at least "
-            f"{calls + RESERVE + 1}; allow more (ulimit -n, LimitNOFILE=), or lower max-concurrency"
+            f"{beside + 1}; allow more (ulimit -n, LimitNOFILE=), or lower max-concurrency"
         )
     log.warning(
         "the process may open %d files, which is enough for %d connections instead of %d",

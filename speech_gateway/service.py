@@ -5,7 +5,7 @@ import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
@@ -17,6 +17,9 @@ from .listeners import Bounds, listen
 from .middlewares.drain import DRAIN
 from .open_files import connections_with_files
 from .settings import Settings
+
+SCRAPERS = 32
+"""Connections to a listener that has nothing but the metrics."""
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,8 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
         metrics_url = url = await listen(app, settings.listen, bounds, stack)
         if settings.metrics_listen is not None:
             page = create_metrics_app(app)
-            metrics_url = await listen(page, settings.metrics_listen, bounds, stack)
+            few = replace(bounds, connections=SCRAPERS)
+            metrics_url = await listen(page, settings.metrics_listen, few, stack)
         log.info("listening on %s", url)
         if metrics_url != url:
             log.info("metrics on %s/metrics", metrics_url)

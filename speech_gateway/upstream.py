@@ -135,7 +135,8 @@ class Upstream(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether the connection is good for another exchange."""
-        return self._parser.persistent and self._request_sent and self._transport is not None
+        idle = self._transport is not None and not self._reading_paused
+        return idle and self._parser.persistent and self._request_sent
 
     # what the event loop calls
 
@@ -191,12 +192,15 @@ class Upstream(asyncio.Protocol):
 
     def _take(self) -> bytes:
         """Return what has come of the body, and have more of it sent."""
+        self._read_on()
+        return self._parser.take()
+
+    def _read_on(self) -> None:
         self._held = 0
         if self._reading_paused:
             self._reading_paused = False
             if self._transport is not None and not self._transport.is_closing():
                 self._transport.resume_reading()
-        return self._parser.take()
 
     def _hold(self, size: int) -> None:
         """Keep what has come for who reads it, but not without a bound."""
@@ -209,6 +213,7 @@ class Upstream(asyncio.Protocol):
     async def _wait(self) -> None:
         if self._error is not None:
             raise self._error
+        self._read_on()  # what came may have been no body at all
         self._reader = self._loop.create_future()
         self._waiting_since = self._loop.time()
         try:

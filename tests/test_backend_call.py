@@ -334,3 +334,24 @@ async def test_a_connection_serves_one_request_after_another(gateway: Served) ->
         for _ in range(3):
             client.request("POST", "/tts", body=b"Hello.")
             assert (await client.response()).body == b"OggS-speech"
+
+
+async def test_a_head_that_fills_the_buffer_delays_nothing(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        fields = b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(63))
+        head = b"HTTP/1.1 200 OK\r\n" + fields + b"Transfer-Encoding: chunked\r\nX: "
+        await call.write(head + b"z" * (65_535 - len(head)) + b"\r\n\r\n")
+        await headed.wait()
+        await call.write(chunk(b"speech") + LAST_CHUNK)
+
+    headed = asyncio.Event()
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        await client.head()
+        headed.set()
+        async with asyncio.timeout(GENEROUS):
+            assert await client.piece() == b"speech"

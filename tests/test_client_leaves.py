@@ -147,6 +147,21 @@ async def test_mid_stream(
     client.leave()
 
 
+async def test_behind_many_pipelined_requests(gateway: Served, backend: ScriptedBackend) -> None:
+    backend.script = reading_nothing
+    client = await gateway.connect()
+    small(client)
+    for _ in range(2000):
+        client.request("GET", "/healthz")
+    call = await backend.calls.get()
+
+    client.leave()
+
+    await call.closed.wait()
+    await gateway.settled()
+    assert gateway.count("tts", 499) == 1
+
+
 async def test_the_backends_connection_is_closed_within_100_ms(
     gateway: Served, backend: ScriptedBackend
 ) -> None:

@@ -9,6 +9,8 @@ from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answ
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
 
+SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
+
 
 async def speak(gateway: Served, path: str = "/tts") -> Response:
     async with await gateway.connect() as client:
@@ -115,6 +117,8 @@ async def test_a_text_is_not_sent_again_to_a_backend_that_is_silent(
         b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
         answer(b"ok") + b"and more than was declared",
         answer(b"ok") + answer(b"nobody asked for this"),
+        answer(b"ok") + answer(b"leak") + SWITCH,
+        answer(b"ok") + SWITCH,
     ],
 )
 async def test_a_connection_is_not_kept_behind_an_answer_that_ends_it_or_goes_on(
@@ -158,3 +162,20 @@ async def test_a_kept_connection_is_closed_after_a_while(
     await speak(gateway)
 
     await (await backend.calls.get()).closed.wait()
+
+
+async def test_a_connection_with_an_answer_unread_is_not_kept(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    encoded = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 70000\r\n\r\n"
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write((encoded + bytes(70000)) if backend.seen == 1 else answer(b"ok"))
+        await call.until_closed()
+
+    backend.script = script
+
+    assert (await speak(gateway)).status == 502
+    async with asyncio.timeout(10):
+        assert (await speak(gateway)).body == b"ok"

@@ -13,10 +13,10 @@ from . import Handler, Step
 class WatchDeparture(Step):
     """Break the connection of a client that has left, which cancels its request.
 
-    A server that has paused reading, as while an upload waits at the gate, learns nothing of a
-    client's FIN; where the whole body has come already, aiohttp reads on and sees it. The kernel
-    tells it apart from data to an epoll object of our own (epoll_ctl(2), EPOLLRDHUP); on systems
-    without epoll such a client is noticed when reading goes on.
+    A server that has paused reading, as while an upload waits at the gate or behind many pipelined
+    requests, learns nothing of a client's FIN. The kernel tells it apart from data to an epoll
+    object of our own (epoll_ctl(2), EPOLLRDHUP); on systems without epoll such a client is noticed
+    when reading goes on.
     """
 
     def __init__(self) -> None:
@@ -33,8 +33,7 @@ class WatchDeparture(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         transport = request.transport
-        unread = request.get(EXCHANGE) is not None and not request.content.is_eof()
-        if self._epoll is None or transport is None or not unread:
+        if self._epoll is None or transport is None or request.get(EXCHANGE) is None:
             return await handler(request)
         fd = transport.get_extra_info("socket").fileno()
         self._watch(fd, transport)
