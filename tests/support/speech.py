@@ -1,6 +1,8 @@
 """Audio to send: speech, silence, and the same in other shapes."""
 
 import io
+import subprocess
+import sys
 from fractions import Fraction
 from functools import cache
 
@@ -19,9 +21,14 @@ def espeak() -> Espeak:
     return Espeak()
 
 
+@cache
 def spoken(text: str) -> bytes:
-    """Return text as the bundled engine speaks it."""
-    return b"".join(speak(espeak(), text, SpeakPlan()))
+    """Return text as the bundled engine speaks it, the same each time.
+
+    A voice's flutter goes on from one utterance to the next, so this one is a process's first.
+    """
+    command = [sys.executable, "-m", "tests.support.speech", text]
+    return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
 
 
 def silence(seconds: float) -> bytes:
@@ -54,3 +61,7 @@ def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:
             container.mux(stream.encode(part))
         container.mux(stream.encode(None))
     return out.getvalue()
+
+
+if __name__ == "__main__":
+    sys.stdout.buffer.write(b"".join(speak(espeak(), sys.argv[1], SpeakPlan())))
