@@ -84,10 +84,9 @@ class Call:
         self._connection = self._connector.reuse()
         if self._connection is None:
             await self._send_afresh(whole)
-            return
-        self._repeatable = whole
-        self._connection.send(whole)
-        self._connection.request_sent()
+        else:
+            self._repeatable = whole
+            self._send_all(whole)
 
     async def open(self) -> None:
         """Begin a live call: the backend wants the media part to begin within 5 s.
@@ -180,8 +179,11 @@ class Call:
     async def _send_afresh(self, whole: bytes) -> None:
         self._repeatable = None
         self._connection = await self._connector.connect()
-        self._connection.send(whole)
-        self._connection.request_sent()
+        self._send_all(whole)
+
+    def _send_all(self, whole: bytes) -> None:
+        self._upstream.send(whole)
+        self._upstream.request_sent()
 
 
 def _check_relayable(head: Head) -> None:

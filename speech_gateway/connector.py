@@ -9,8 +9,6 @@ from .idle import IdleConnections
 from .lookout import Lookout
 from .upstream import Upstream, UpstreamSilentError
 
-LOOKS_PER_TIMEOUT = 4
-
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAddress:
@@ -38,7 +36,7 @@ class Connector:
         self._address = address
         self._idle = IdleConnections(most_idle)
         self._timeout = timeout
-        self._lookout = Lookout(timeout / LOOKS_PER_TIMEOUT)
+        self._lookout = Lookout(timeout)
         self._open_timeout = open_timeout
         # Reading the authorities' certificates takes milliseconds: once.
         self._tls = ssl.create_default_context() if address.tls else None

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import Callable
 
+LOOKS_PER_TIMEOUT = 4
+
 Look = Callable[[float], None]
 """Is given the loop's time."""
 
 
 class Lookout:
-    """Calls everybody who asked for it, every interval seconds while there is anybody."""
+    """Calls everybody who asked for it, a few times in timeout seconds while there is anybody."""
 
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
+    def __init__(self, timeout: float) -> None:
+        self._interval = timeout / LOOKS_PER_TIMEOUT
         self._looks: dict[Look, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 

@@ -22,7 +22,6 @@ from .transcripts import Unwrapper
 
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
-LOOKS_PER_TIMEOUT = 4
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ class Patience:
 
     @classmethod
     def of(cls, seconds: float) -> "Patience":
-        return cls(seconds, Lookout(seconds / LOOKS_PER_TIMEOUT))
+        return cls(seconds, Lookout(seconds))
 
     async def end(self, _app: web.Application) -> None:
         """Look no more."""

@@ -1,8 +1,6 @@
 """The backend fails, early and late: what the client sees, and what is counted."""
 
-import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -16,6 +14,7 @@ from tests.support.backend import (
 )
 from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
+from tests.support.process import resident
 from tests.support.program import serving_program
 
 GIGABYTES = 2
@@ -200,8 +199,7 @@ async def test_gigabytes_pass_through_and_none_is_kept(backend: ScriptedBackend)
             while piece := await client.piece():
                 received += len(piece)
 
-        status = Path(f"/proc/{run.process.pid}/status").read_text()
-        peak = int(re.findall(r"VmHWM:\s+(\d+)", status)[0]) << 10
+        peak = resident(run.process.pid, peak=True)
         run.signal()
         assert await run.ended() == 0
 

@@ -2,24 +2,18 @@
 
 import asyncio
 import re
-from pathlib import Path
 
 import pytest
 
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient, connect
 from tests.support.gateway import eventually
+from tests.support.process import resident
 from tests.support.program import Program, serving_program
 
 MANY = 100
 KIB = 1024
 FLAGS = ("--log-level=info", "--client-timeout=60s", "--max-body-bytes=4000000")
-
-
-def resident(run: Program) -> int:
-    """Return the gateway's resident bytes."""
-    status = Path(f"/proc/{run.process.pid}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * KIB
 
 
 async def metric(run: Program, name: str) -> float:
@@ -34,13 +28,13 @@ async def warmed_up(run: Program) -> int:
         async with await connect(run.port) as client:
             client.request("POST", "/tts", body=b"Hello.")
             await client.response()
-    return resident(run)
+    return resident(run.process.pid)
 
 
 async def settled_size(run: Program) -> int:
     """Return the resident bytes once they no longer change."""
     last = -1
-    while last != (last := resident(run)):
+    while last != (last := resident(run.process.pid)):
         await asyncio.sleep(0.3)  # nothing tells when a process has stopped to grow
     return last
 

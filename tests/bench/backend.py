@@ -10,6 +10,8 @@ import time
 
 import uvloop
 
+from tests.support.backend import chunk
+
 _HEAD_END = b"\r\n\r\n"
 _ORDER = re.compile(rb"x-request-id: ([a-z]+)\.(\d+)\.(\d+)\.(\d+)", re.IGNORECASE)
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
@@ -23,10 +25,6 @@ STAMP = b"@%019d@"
 def order(kind: str, count: int, size: int, gap_ms: int) -> str:
     """Return the request id that asks for count pieces of size bytes, one each gap_ms."""
     return f"{kind}.{count}.{size}.{gap_ms}"
-
-
-def chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class BenchBackend(asyncio.Protocol):

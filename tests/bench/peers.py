@@ -2,13 +2,14 @@
 
 import asyncio
 import os
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.process import free_port, resident, until_it_listens
 
 PROXY_CORE, LOAD_CORE = 0, 1
 GATEWAY_FLAGS = (
@@ -49,10 +50,7 @@ class Peer:
 
     def resident(self) -> int:
         """Return its resident bytes."""
-        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise AssertionError("no VmRSS")
+        return resident(self.pid)
 
 
 @asynccontextmanager
@@ -72,23 +70,23 @@ async def peers() -> AsyncIterator[list[Peer]]:
 
 
 async def _gateway(stack: AsyncExitStack, backend_port: int) -> Peer:
-    port = _free_port()
+    port = free_port()
     process = await _started(
         *(stack, sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
         *("--skit-url", f"http://127.0.0.1:{backend_port}", *GATEWAY_FLAGS),
         core=PROXY_CORE,
     )
-    await _until_it_listens(port)
+    await until_it_listens(port)
     return Peer("gateway", process.pid, port)
 
 
 async def _haproxy(stack: AsyncExitStack, backend_port: int) -> Peer:
-    port = _free_port()
+    port = free_port()
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     config = Path(folder) / "haproxy.cfg"
     config.write_text(HAPROXY_CONFIG.format(port=port, backend_port=backend_port))
     process = await _started(stack, "haproxy", "-db", "-f", str(config), core=PROXY_CORE)
-    await _until_it_listens(port)
+    await until_it_listens(port)
     return Peer("haproxy", process.pid, port)
 
 
@@ -111,21 +109,3 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.kill()
     await process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-async def _until_it_listens(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
-            else:
-                writer.close()
-                return

@@ -4,6 +4,7 @@ import asyncio
 import re
 
 from tests.soak.books import Books
+from tests.support.backend import chunk
 
 _ID = re.compile(rb"X-Request-ID: ([a-z]+)-(-?\d+)")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -18,10 +19,6 @@ def pieces(number: int) -> list[bytes]:
 def transcripts(number: int) -> list[bytes]:
     """Return the transcripts of request number, as the client is to see them."""
     return [b'{"text":"%d","n":%d}\n' % (number, index) for index in range(3)]
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%s\r\n" % (len(data), data)
 
 
 class SoakBackend(asyncio.Protocol):
@@ -62,7 +59,7 @@ class SoakBackend(asyncio.Protocol):
             return
         if number in self._books.seen:
             self._books.seen[number].set()
-        spoken = [_chunk(piece) for piece in pieces(number)]
+        spoken = [chunk(piece) for piece in pieces(number)]
         if kind == "error":
             transport.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno")
             self._expect_another()
@@ -75,7 +72,7 @@ class SoakBackend(asyncio.Protocol):
             transport.close()
         elif kind == "hear":
             lines = [b'{"Transcription":' + line[:-1] + b"}\n" for line in transcripts(number)]
-            transport.write(HEAD + b"".join(map(_chunk, lines)) + b"0\r\n\r\n")
+            transport.write(HEAD + b"".join(map(chunk, lines)) + b"0\r\n\r\n")
         elif kind == "early":
             transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nearly\n")
         elif kind == "flood":
@@ -96,7 +93,7 @@ class SoakBackend(asyncio.Protocol):
         """Write until the gateway takes no more; when it does again, go on."""
         self._flooding = True
         while self._transport is not None and not self._transport.get_write_buffer_size():
-            self._transport.write(_chunk(bytes(32768)))
+            self._transport.write(chunk(bytes(32768)))
 
     def _finish(self, rest: bytes) -> None:
         if self._transport is not None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -10,8 +9,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.client import connect
+from tests.support.process import free_port, resident, until_it_listens
 
-START_TIMEOUT = 30.0
 FORBIDDEN = re.compile(r"never retrieved|was destroyed|Traceback|Unhandled|never awaited")
 
 
@@ -36,8 +35,7 @@ class Gateway:
 
     def memory(self) -> int:
         """Return the resident bytes."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text()
-        return int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) * 1024
+        return resident(self._process.pid)
 
     async def stopped(self) -> int:
         """Tell it to stop; return its exit status."""
@@ -52,8 +50,7 @@ class Gateway:
 @asynccontextmanager
 async def gateway_before(backend_port: int, *flags: str) -> AsyncIterator[Gateway]:
     """Run a gateway until the block ends."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("w") as out:
@@ -64,18 +61,7 @@ async def gateway_before(backend_port: int, *flags: str) -> AsyncIterator[Gatewa
             )
         gateway = Gateway(process, log, port)
         try:
-            await _until_it_listens(port)
+            await until_it_listens(port)
             yield gateway
         finally:
             await gateway.stopped()
-
-
-async def _until_it_listens(port: int) -> None:
-    async with asyncio.timeout(START_TIMEOUT):
-        while True:
-            try:
-                (await connect(port)).leave()
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)
-            else:
-                return
