@@ -78,6 +78,7 @@ async def site() -> AsyncIterator[Site]:
 
 
 async def silent(call: BackendCall) -> None:
+    await call.whole_media()
     await call.until_closed()
 
 
@@ -133,6 +134,7 @@ async def test_while_waiting_for_the_backends_headers(
     async with await site.connect(site.network.client) as client:
         endpoint = send(client)
         call = await site.backend.calls.get()
+        await call.media_ended.wait()  # silence in the middle of a body is a stalled upload
 
         site.network.silence_client()
 

@@ -35,6 +35,7 @@ class BackendCall:
     config: bytes = b""
     part_headers: list[bytes] = field(default_factory=list)
     boundary: bytes = b""
+    media_ended: asyncio.Event = field(default_factory=asyncio.Event)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     _body: bytes = b""
     _body_ended: bool = False
@@ -70,6 +71,7 @@ class BackendCall:
             found = self._body.find(closing)
             if found == 0:
                 assert await self._at_end(), "the call goes on after its last boundary"
+                self.media_ended.set()
                 return b""
             ready = found if found > 0 else self._free_of(closing)
             if ready:

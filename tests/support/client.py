@@ -112,7 +112,7 @@ class RawClient:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.writer.close()
+        self.leave()  # closing would wait for what is unsent, for ever if nobody takes it
 
 
 async def connect(port: int, *, receive_buffer: int | None = None) -> RawClient:
