@@ -2,7 +2,7 @@
 
 import logging
 import re
-from uuid import uuid4
+from secrets import token_hex
 
 from aiohttp import web
 
@@ -11,6 +11,7 @@ from ..metrics import method_label
 from . import Handler, Step
 
 REQUEST_ID_HEADER = "X-Request-ID"
+ID_BYTES = 16
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ class LogRequests(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get(REQUEST_ID_HEADER, "")
-        request[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else uuid4().hex
+        request[REQUEST_ID] = given if _SANE_ID.fullmatch(given) else token_hex(ID_BYTES)
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
@@ -54,6 +55,6 @@ def _write_line(request: web.Request, exchange: Exchange) -> None:
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "speech-gateway"  # not the versions of what is inside
     # What aiohttp answers by itself has met no middleware.
-    response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or uuid4().hex
+    response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or token_hex(ID_BYTES)
     # nginx holds a proxied answer back in its buffers without this
     response.headers["X-Accel-Buffering"] = "no"

@@ -68,7 +68,8 @@ class Connection(asyncio.Protocol):
             head, end, data = bytes(self._head).partition(b"\r\n\r\n")
             if not end:
                 return
-            assert head.startswith(b"HTTP/1.1 200"), head
+            if not head.startswith(b"HTTP/1.1 200"):
+                raise ConnectionError(f"not served: {head!r}")
             length = _LENGTH.search(head)
             self._awaited = int(length[1]) if length else None
             self._head = None
