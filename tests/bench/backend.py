@@ -36,6 +36,7 @@ class BenchBackend(asyncio.Protocol):
         self._head = bytearray()
         self._awaited: int | None = None
         """Bytes of the body still to come; None for chunks."""
+        self._end = b""
         self._order: tuple[bytes, int, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._endless = False
@@ -55,7 +56,8 @@ class BenchBackend(asyncio.Protocol):
                 return
             data = self._begin()
         if self._awaited is None:
-            whole = data.endswith(_LAST_CHUNK)
+            self._end = (self._end + data)[-len(_LAST_CHUNK) :]  # it may come in two
+            whole = self._end == _LAST_CHUNK
         else:
             self._awaited -= len(data)
             whole = self._awaited <= 0
@@ -109,8 +111,10 @@ class BenchBackend(asyncio.Protocol):
             self._transport.write(piece + _LAST_CHUNK)
 
     def _flood(self) -> None:
-        while self._transport is not None and not self._transport.get_write_buffer_size():
-            self._transport.write(chunk(bytes(32768)))
+        while (transport := self._transport) is not None and not transport.is_closing():
+            if transport.get_write_buffer_size():
+                return
+            transport.write(chunk(bytes(32768)))
 
 
 async def main() -> None:
