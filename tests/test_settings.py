@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.settings import OPTIONS, Settings, SettingsError, load
+from speech_gateway.options import OPTIONS
+from speech_gateway.settings import Settings, SettingsError, load
 from speech_gateway.values import ListenAddress, seconds
 
 PIPELINE = """

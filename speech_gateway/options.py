@@ -1,0 +1,158 @@
+"""The settings: each defined once, for the command line, the environment, the file and the help."""
+
+from pathlib import Path
+
+from . import logs, pipelines, plugins, values
+from .connector import UpstreamAddress
+from .engine import missing_parts
+from .middlewares import Plugin
+from .pipelines import Pipeline
+from .sources import Option
+
+
+def _pipeline(text: str) -> Pipeline:
+    return pipelines.load(Path(text))
+
+
+def _plugins(text: str) -> list[Plugin]:
+    return [plugins.load(reference.strip()) for reference in text.split(",") if reference.strip()]
+
+
+def _backend(text: str) -> UpstreamAddress | None:
+    address = values.backend(text)
+    if address is None and (missing := missing_parts()):
+        raise ValueError(
+            f"needs the bundled engine, which lacks {', '.join(missing)}: "
+            "install speech-gateway[embedded]"
+        )
+    return address
+
+
+OPTIONS = (
+    Option(
+        "listen",
+        "GATEWAY_LISTEN",
+        values.listen_address,
+        "where to listen: host:port, :port, [::1]:port or unix:/path",
+        ":8080",
+    ),
+    Option(
+        "skit-url",
+        "SKIT_URL",
+        _backend,
+        "the StreamKit server, or 'embedded' for the bundled engine",
+        "http://127.0.0.1:4545",
+    ),
+    Option(
+        "token",
+        "SKIT_TOKEN",
+        values.token,
+        "bearer token for StreamKit (others on the machine can see a flag; a file is safer)",
+    ),
+    Option("token-file", "SKIT_TOKEN_FILE", values.token_file, "file that holds the token"),
+    Option(
+        "max-concurrency",
+        "GATEWAY_MAX_CONCURRENCY",
+        values.whole(1),
+        "requests that talk to the backend at once",
+        "10",
+    ),
+    Option(
+        "max-body-bytes",
+        "GATEWAY_MAX_BODY_BYTES",
+        values.whole(1),
+        "largest body taken, in bytes",
+        "1048576",
+    ),
+    Option(
+        "max-tts-text-size",
+        "GATEWAY_MAX_TTS_TEXT_SIZE",
+        values.whole(1),
+        "longest text spoken, in characters",
+        "1000",
+    ),
+    Option(
+        "stt-model",
+        "GATEWAY_STT_MODEL",
+        values.text_value,
+        "whisper model of the packaged stt pipeline",
+        "models/ggml-tiny-q5_1.bin",
+    ),
+    Option(
+        "stt-pipeline",
+        "GATEWAY_STT_PIPELINE",
+        _pipeline,
+        "file with a stt pipeline of your own (default: the packaged one)",
+    ),
+    Option(
+        "tts-pipeline",
+        "GATEWAY_TTS_PIPELINE",
+        _pipeline,
+        "file with a tts pipeline of your own (default: the packaged one)",
+    ),
+    Option(
+        "max-connections",
+        "GATEWAY_MAX_CONNECTIONS",
+        values.whole(1),
+        "client connections at once; more are refused",
+        "1000",
+    ),
+    Option(
+        "max-queue",
+        "GATEWAY_MAX_QUEUE",
+        values.whole(0),
+        "requests that may wait for a slot",
+        "100",
+    ),
+    Option(
+        "queue-timeout",
+        "GATEWAY_QUEUE_TIMEOUT",
+        values.seconds(),
+        "longest wait for a slot, in seconds",
+        "30",
+    ),
+    Option(
+        "client-timeout",
+        "GATEWAY_CLIENT_TIMEOUT",
+        values.seconds(),
+        "seconds without a byte moving to or from the client",
+        "30",
+    ),
+    Option(
+        "upstream-timeout",
+        "GATEWAY_UPSTREAM_TIMEOUT",
+        values.seconds(),
+        "seconds without a byte from the backend",
+        "120",
+    ),
+    Option(
+        "drain-timeout",
+        "GATEWAY_DRAIN_TIMEOUT",
+        values.seconds(zero=True),
+        "seconds that requests get to finish when the gateway stops",
+        "30",
+    ),
+    Option(
+        "metrics-listen",
+        "GATEWAY_METRICS_LISTEN",
+        values.listen_address,
+        "a listener for /metrics alone, which then leaves the main one",
+    ),
+    Option(
+        "plugin",
+        "GATEWAY_PLUGINS",
+        _plugins,
+        "package.module:factory of a middleware; repeatable, or with commas",
+        repeatable=True,
+    ),
+    Option(
+        "log-format", "GATEWAY_LOG_FORMAT", values.one_of(*logs.FORMATS), "text or json", "text"
+    ),
+    Option(
+        "log-level",
+        "GATEWAY_LOG_LEVEL",
+        values.one_of(*logs.LEVELS),
+        ", ".join(logs.LEVELS),
+        "info",
+    ),
+)
