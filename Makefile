@@ -3,6 +3,9 @@
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
 # make lint   look at style and types
+# make config write config/speech-gateway.conf anew, from the settings' definitions
+# make install PREFIX=/opt/speech-gateway   set it up as a service of systemd's; safe to repeat
+# make uninstall PREFIX=...                 remove it again, but for its configuration
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -13,14 +16,20 @@ SOURCES := setup.cfg pyproject.toml
 SOAK_SECONDS ?= 600
 BENCH_ROUNDS ?= 3
 
-.PHONY: run test soak bench lint clean
+# What install wants to know; EXTRAS empty leaves the bundled engine out.
+PREFIX ?= /opt/speech-gateway
+CONFIG ?= /etc/speech-gateway
+UNITS ?= /etc/systemd/system
+EXTRAS ?= embedded
+
+.PHONY: run test soak bench lint config install uninstall clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --listen $(LISTEN)
 
 test: $(VENV)/test.stamp
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n auto --cov --cov-report= $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= $(TESTS)
 	$(BIN)/coverage report
 
 soak: $(VENV)/test.stamp
@@ -36,6 +45,31 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+config: $(VENV)/run.stamp
+	$(BIN)/python -m scripts.write_config
+
+# From a copy: a build leaves root's files in the clone, and would take what was deleted there since.
+install: PYTHON_HERE = $(PREFIX)/bin/python
+install:
+	@test -x $(PYTHON_HERE) || $(PYTHON) -m venv $(PREFIX) || { rm -rf $(PREFIX); \
+	    echo "Python 3.11 with its venv module is needed; on Debian: apt install python3 python3-venv" >&2; \
+	    exit 1; }
+	@echo "Installing into $(PREFIX) ..."
+	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -r $(SOURCES) README.rst LICENSE speech_gateway "$$copy" && \
+	    $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --upgrade "$$copy$(EXTRAS:%=[%])"
+	@install -D -m 755 systemd/pause-after-failure $(PREFIX)/libexec/pause-after-failure
+	@install -d -m 755 $(UNITS) $(CONFIG)
+	@for unit in speech-gateway.service speech-gateway.socket; do \
+	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@CONFIG@|$(CONFIG)|' systemd/$$unit > $(UNITS)/$$unit; done
+	@scripts/install-config config/speech-gateway.conf $(CONFIG)/speech-gateway.conf
+	@echo "Look through $(CONFIG)/speech-gateway.conf, then start it:"
+	@echo "    systemctl daemon-reload && systemctl enable --now speech-gateway.socket speech-gateway.service"
+
+uninstall:
+	rm -rf $(PREFIX)
+	rm -f $(UNITS)/speech-gateway.service $(UNITS)/speech-gateway.socket
+	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -9,9 +9,11 @@ import uvloop
 
 from . import logs, settings
 from .engine import EngineError
+from .inherited import InheritedError, take_sockets
 from .listeners import ListenError
 from .open_files import TooFewFilesError
 from .service import ServiceError, serve
+from .supervisor import Supervisor
 
 WRONG_SETTINGS = 2
 CANNOT_SERVE = 1
@@ -30,9 +32,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     logs.set_up(loaded.log_format, loaded.log_level)
     _spare_the_collector()
+    supervisor = Supervisor.of(os.environ)
+    for_people = loaded.log_format == "text" and not supervisor.listens
     try:
-        uvloop.run(serve(loaded, greet=loaded.skit_url is None and loaded.log_format == "text"))
-    except (ServiceError, TooFewFilesError, ListenError, EngineError) as error:
+        inherited = take_sockets(os.environ)
+        greet = for_people and loaded.skit_url is None
+        uvloop.run(serve(loaded, supervisor, inherited, greet=greet))
+    except (ServiceError, TooFewFilesError, InheritedError, ListenError, EngineError) as error:
         _say(str(error))
         return CANNOT_SERVE
     return 0

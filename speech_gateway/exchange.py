@@ -21,6 +21,8 @@ class Exchange:
     """The text of a /tts request, read and judged, as UTF-8."""
     moved: float = 0.0
     """Loop time at which a byte last moved to or from the client."""
+    closes: bool = False
+    """Whether the gateway wants no further request on this connection."""
     bytes_out: int = 0
     first_byte_after: float | None = None
     """Seconds from the request's head to the first byte of the answer's body."""

@@ -2,8 +2,10 @@
 
 import socket
 import stat
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import web
 
@@ -45,54 +47,92 @@ class ListenError(Exception):
     """An address cannot be listened on; the message is for people."""
 
 
+class Listener:
+    """Serves an application on some sockets, which share its bounds."""
+
+    def __init__(self, app: web.Application, bounds: Bounds) -> None:
+        self.urls: list[str] = []
+        """Where it listens; ``unix:/path`` for a unix socket."""
+        self._bounds = bounds
+        self._runner = Runner(
+            app,
+            most_connections=bounds.connections,
+            access_log=None,
+            auto_decompress=False,
+            handle_signals=False,
+            handler_cancellation=True,
+            keepalive_timeout=bounds.idle_timeout,
+            read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
+            lingering_time=LINGER,
+            tcp_keepalive=False,  # connections inherit it from the listener
+            shutdown_timeout=HANDLER_END,
+        )
+
+    async def start(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve whoever connects to one of sockets."""
+        await self._runner.setup()
+        for sock in sockets:
+            _bound(sock, self._bounds)
+            self.urls.append(_url(sock))
+            await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+
+    async def stop_accepting(self) -> None:
+        """Close the sockets, and leave the connections that came through them."""
+        for site in list(self._runner.sites):
+            await site.stop()
+
+    async def stop(self) -> None:
+        """Close all there is."""
+        await self._runner.cleanup()
+
+
 async def listen(
-    app: web.Application, address: ListenAddress, bounds: Bounds, stack: AsyncExitStack
-) -> str:
-    """Serve app on address until stack unwinds; return its URL, or ``unix:/path``.
+    app: web.Application,
+    address: ListenAddress,
+    bounds: Bounds,
+    stack: AsyncExitStack,
+    inherited: Sequence[socket.socket] = (),
+) -> Listener:
+    """Serve app until stack unwinds, on what was inherited or else on address.
 
     Raises:
         ListenError: the address cannot be had; the message is for people.
     """
-    runner = Runner(
-        app,
-        most_connections=bounds.connections,
-        access_log=None,
-        auto_decompress=False,
-        handle_signals=False,
-        handler_cancellation=True,
-        keepalive_timeout=bounds.idle_timeout,
-        read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
-        lingering_time=LINGER,
-        tcp_keepalive=False,  # connections inherit it from the listener
-        shutdown_timeout=HANDLER_END,
-    )
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
+    listener = Listener(app, bounds)
+    stack.push_async_callback(listener.stop)
+    await listener.start(inherited or [_bind(address, stack)])
+    return listener
+
+
+def _bind(address: ListenAddress, stack: AsyncExitStack) -> socket.socket:
+    path = address.unix_path
     try:
-        sock = _bind(address, bounds)
+        if path is None:
+            return _bind_port(address.host, address.port)
+        sock = socket.socket(socket.AF_UNIX)
+        _remove_stale(path)
+        sock.bind(str(path))
     except OSError as error:
-        raise ListenError(f"cannot listen on {_shown(address)}: {error.strerror}") from error
-    await web.SockSite(runner, sock, backlog=BACKLOG).start()
-    if address.unix_path is not None:
-        stack.callback(address.unix_path.unlink, missing_ok=True)
-        return f"unix:{address.unix_path}"
+        where = path or f"{address.host}:{address.port}"
+        raise ListenError(f"cannot listen on {where}: {error.strerror}") from error
+    stack.callback(path.unlink, missing_ok=True)
+    return sock
+
+
+def _bound(sock: socket.socket, bounds: Bounds) -> None:
+    """Set what connections inherit of their listener."""
+    if sock.family != socket.AF_UNIX:
+        notice_silence(sock, bounds.idle_timeout)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+
+
+def _url(sock: socket.socket) -> str:
+    if sock.family == socket.AF_UNIX:
+        return f"unix:{sock.getsockname()}"
     host, port = sock.getsockname()[:2]
     if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
         host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _bind(address: ListenAddress, bounds: Bounds) -> socket.socket:
-    if address.unix_path is not None:
-        sock = socket.socket(socket.AF_UNIX)
-        _remove_stale(address)
-        sock.bind(str(address.unix_path))
-    else:
-        sock = _bind_port(address.host, address.port)
-        notice_silence(sock, bounds.idle_timeout)
-    # Connections inherit it.
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    return sock
 
 
 def notice_silence(sock: socket.socket, timeout: float) -> None:
@@ -120,10 +160,8 @@ def _bind_port(host: str, port: int) -> socket.socket:
     return socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
 
 
-def _remove_stale(address: ListenAddress) -> None:
+def _remove_stale(path: Path) -> None:
     """Remove a socket file that nobody listens on any more."""
-    path = address.unix_path
-    assert path is not None
     if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
         return
     with socket.socket(socket.AF_UNIX) as probe:
@@ -131,7 +169,3 @@ def _remove_stale(address: ListenAddress) -> None:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-
-
-def _shown(address: ListenAddress) -> str:
-    return str(address.unix_path or f"{address.host}:{address.port}")

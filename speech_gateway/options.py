@@ -48,8 +48,15 @@ OPTIONS = (
         "SKIT_TOKEN",
         values.token,
         "bearer token for StreamKit (others on the machine can see a flag; a file is safer)",
+        example="secret",
     ),
-    Option("token-file", "SKIT_TOKEN_FILE", values.token_file, "file that holds the token"),
+    Option(
+        "token-file",
+        "SKIT_TOKEN_FILE",
+        values.token_file,
+        "file that holds the token",
+        example="/etc/speech-gateway/token",
+    ),
     Option(
         "max-concurrency",
         "GATEWAY_MAX_CONCURRENCY",
@@ -83,12 +90,14 @@ OPTIONS = (
         "GATEWAY_STT_PIPELINE",
         _pipeline,
         "file with a stt pipeline of your own (default: the packaged one)",
+        example="/etc/speech-gateway/stt.yml",
     ),
     Option(
         "tts-pipeline",
         "GATEWAY_TTS_PIPELINE",
         _pipeline,
         "file with a tts pipeline of your own (default: the packaged one)",
+        example="/etc/speech-gateway/tts.yml",
     ),
     Option(
         "max-connections",
@@ -137,6 +146,7 @@ OPTIONS = (
         "GATEWAY_METRICS_LISTEN",
         values.listen_address,
         "a listener for /metrics alone, which then leaves the main one",
+        example="127.0.0.1:9090",
     ),
     Option(
         "plugin",
@@ -144,6 +154,7 @@ OPTIONS = (
         _plugins,
         "package.module:factory of a middleware; repeatable, or with commas",
         repeatable=True,
+        example="package.module:factory",
     ),
     Option(
         "log-format", "GATEWAY_LOG_FORMAT", values.one_of(*logs.FORMATS), "text or json", "text"

@@ -2,6 +2,8 @@
 
 from aiohttp import hdrs, web
 
+from .exchange import EXCHANGE
+
 
 def decide_persistence(
     request: web.Request, response: web.StreamResponse, *, streamed: bool
@@ -14,5 +16,7 @@ def decide_persistence(
     unsized = streamed and request.version < (1, 1)  # the close is the end of the body
     # What follows an offer to switch protocols was thrown away by the parser, in part.
     offered = hdrs.UPGRADE in request.headers
-    if unread or unsized or offered:
+    exchange = request.get(EXCHANGE)
+    unwanted = exchange is not None and exchange.closes
+    if unread or unsized or offered or unwanted:
         response.force_close()

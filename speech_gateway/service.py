@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -13,13 +14,16 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from .app import create_app, create_metrics_app
 from .connector import UpstreamAddress
 from .engine import Engine
-from .listeners import Bounds, listen
+from .listeners import Bounds, Listener, listen
 from .middlewares.drain import DRAIN
 from .open_files import connections_with_files
 from .settings import Settings
+from .supervisor import Supervisor
 
 SCRAPERS = 32
 """Connections to a listener that has nothing but the metrics."""
+LAST_REQUESTS = 0.5
+"""Seconds in which connections taken from a socket that others go on with may bring a request."""
 
 log = logging.getLogger(__name__)
 
@@ -33,24 +37,51 @@ class Gateway:
     """A gateway that serves."""
 
     app: web.Application
-    url: str
-    """Where it listens; ``unix:/path`` for a unix socket."""
+    listener: Listener
     metrics_url: str
+    followed: bool
+    """Whether its sockets outlive it, for another gateway to go on with."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens; ``unix:/path`` for a unix socket."""
+        return self.listener.urls[0]
+
+    def status(self) -> str:
+        """Return what it is doing, for people."""
+        drain = self.app[DRAIN]
+        doing = "stopping" if drain.draining else f"serving on {', '.join(self.listener.urls)}"
+        return f"{doing}; requests under way: {drain.under_way}"
+
+    async def want_no_more(self) -> None:
+        """Refuse new requests, or leave them to the gateway that follows.
+
+        Where one follows, new connections wait for it, and the requests of those already taken are
+        still served.
+        """
+        self.app[DRAIN].begin(refuse=not self.followed)
+        if self.followed:
+            await self.listener.stop_accepting()
 
     async def drain(self, timeout: float, hurry: asyncio.Event) -> None:
-        """Refuse new requests; give those under way timeout seconds, or until hurry is set."""
-        drain = self.app[DRAIN]
-        drain.begin()
-        waits = {asyncio.create_task(drain.finished()), asyncio.create_task(hurry.wait())}
+        """Give the requests under way timeout seconds, or until hurry is set."""
+        waits = {asyncio.create_task(self._finished()), asyncio.create_task(hurry.wait())}
         _, pending = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
-        await drain.break_all()
+        await self.app[DRAIN].break_all()
+
+    async def _finished(self) -> None:
+        if self.followed:
+            await asyncio.sleep(LAST_REQUESTS)
+        await self.app[DRAIN].finished()
 
 
 @asynccontextmanager
-async def running(settings: Settings) -> AsyncIterator[Gateway]:
-    """Serve as settings say, until the block ends.
+async def running(
+    settings: Settings, inherited: Sequence[socket.socket] = ()
+) -> AsyncIterator[Gateway]:
+    """Serve as settings say, until the block ends; on inherited sockets where there are any.
 
     Raises:
         ServiceError: the parser is not safe.
@@ -70,18 +101,26 @@ async def running(settings: Settings) -> AsyncIterator[Gateway]:
             idle_timeout=settings.client_timeout,
             body=settings.max_body_bytes,
         )
-        metrics_url = url = await listen(app, settings.listen, bounds, stack)
+        listener = await listen(app, settings.listen, bounds, stack, inherited)
+        metrics_url = listener.urls[0]
         if settings.metrics_listen is not None:
-            page = create_metrics_app(app)
             few = replace(bounds, connections=SCRAPERS)
-            metrics_url = await listen(page, settings.metrics_listen, few, stack)
-        log.info("listening on %s", url)
-        if metrics_url != url:
+            page = await listen(create_metrics_app(app), settings.metrics_listen, few, stack)
+            metrics_url = page.urls[0]
+        for url in listener.urls:
+            log.info("listening on %s%s", url, ", as handed over" if inherited else "")
+        if settings.metrics_listen is not None:
             log.info("metrics on %s/metrics", metrics_url)
-        yield Gateway(app, url, metrics_url)
+        yield Gateway(app, listener, metrics_url, followed=bool(inherited))
 
 
-async def serve(settings: Settings, *, greet: bool = False) -> None:
+async def serve(
+    settings: Settings,
+    supervisor: Supervisor,
+    inherited: Sequence[socket.socket] = (),
+    *,
+    greet: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain."""
     stop, hurry = asyncio.Event(), asyncio.Event()
 
@@ -91,12 +130,16 @@ async def serve(settings: Settings, *, greet: bool = False) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    async with running(settings) as gateway:
+    async with running(settings, inherited) as gateway:
+        supervisor.ready(gateway.status)
         if greet:
             print(_greeting(gateway.url), flush=True)  # noqa: T201 - for a person at a terminal
         await stop.wait()
         log.info("stopping: what is under way gets %g s", settings.drain_timeout)
+        await gateway.want_no_more()
+        supervisor.stopping(gateway.status)
         await gateway.drain(settings.drain_timeout, hurry)
+    supervisor.end()
     log.info("stopped")
 
 

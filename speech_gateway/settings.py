@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -11,8 +12,10 @@ from .connector import UpstreamAddress
 from .middlewares import Plugin
 from .options import OPTIONS
 from .pipelines import Pipeline
-from .sources import Sources, read_sources
+from .sources import Given, read_sources
 from .values import ListenAddress
+
+TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
 
 
 class SettingsError(Exception):
@@ -59,7 +62,8 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
         SystemExit: after ``--help`` was printed.
     """
     sources = read_sources(OPTIONS, argv, environ)
-    parsed, problems = _parse(sources)
+    given = _with_credential(sources.given, environ)
+    parsed, problems = _parse(given)
     if sources.given.keys() >= {"token", "token-file"}:
         problems.append(
             f"token (from {sources.given['token'].origin}) and token-file (from "
@@ -70,12 +74,20 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     return _settings(parsed), sources.check_only
 
 
-def _parse(sources: Sources) -> tuple[dict[str, list[Any]], list[str]]:
+def _with_credential(given: Mapping[str, Given], environ: Mapping[str, str]) -> Mapping[str, Given]:
+    """Take the token from a credential (systemd.exec(5)) where it is given nowhere else."""
+    path = Path(environ.get("CREDENTIALS_DIRECTORY", ""), TOKEN_CREDENTIAL)
+    if given.keys() & {"token", "token-file"} or not (path.is_absolute() and path.exists()):
+        return given
+    return {**given, "token-file": Given((str(path),), f"the credential {TOKEN_CREDENTIAL}")}
+
+
+def _parse(all_given: Mapping[str, Given]) -> tuple[dict[str, list[Any]], list[str]]:
     """Return each option's values, parsed, and what is wrong with them."""
     parsed: dict[str, list[Any]] = {}
     problems = []
     for option in OPTIONS:
-        given = sources.given.get(option.name)
+        given = all_given.get(option.name)
         texts = given.texts if given else () if option.default is None else (option.default,)
         try:
             parsed[option.name] = [option.parse(text) for text in texts]

@@ -4,9 +4,10 @@ ConfigArgParse merges them. Here every value stays text, with its origin, for it
 judge: so that all problems can be told at once.
 """
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import configargparse
 
@@ -26,6 +27,8 @@ class Option:
     help: str
     default: str | None = None
     repeatable: bool = False
+    example: str | None = None
+    """For the commented file of all settings, where there is no default."""
 
     @property
     def attribute(self) -> str:
@@ -58,6 +61,19 @@ class _Parser(configargparse.ArgumentParser):  # type: ignore[misc]  # the libra
 
     def error(self, message: str) -> NoReturn:
         raise _ParserError(message)
+
+
+class _ConfigFile(configargparse.YAMLConfigFileParser):  # type: ignore[misc]  # as above
+    """Takes a file of nothing but comments for what it is."""
+
+    def parse(self, stream: TextIO) -> Mapping[str, Any]:
+        text = stream.read()
+        if all(not line.strip() or line.lstrip().startswith("#") for line in text.splitlines()):
+            return {}
+        named: Any = io.StringIO(text)
+        named.name = getattr(stream, "name", "the config file")
+        parsed: Mapping[str, Any] = super().parse(named)
+        return parsed
 
 
 def read_sources(
@@ -100,7 +116,7 @@ def _make_parser(options: Sequence[Option]) -> _Parser:
     parser = _Parser(
         prog="speech-gateway",
         description="A gateway that turns plain HTTP into speech, and speech into text.",
-        config_file_parser_class=configargparse.YAMLConfigFileParser,
+        config_file_parser_class=_ConfigFile,
         formatter_class=configargparse.RawDescriptionHelpFormatter,
         add_config_file_help=False,
         add_env_var_help=True,

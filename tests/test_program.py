@@ -49,6 +49,14 @@ async def test_a_port_that_is_taken_stops_the_start(backend: ScriptedBackend) ->
     assert "Traceback" not in run.log[-1]
 
 
+async def test_what_was_handed_over_must_be_a_listening_socket() -> None:
+    words = ("sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@" 3</dev/null', "sh")
+    async with program("--listen", "127.0.0.1:0", before=words) as run:
+        assert await run.ended() == 1
+
+    assert "file descriptor 3 was handed over, but is no listening stream socket" in run.log[-1]
+
+
 async def test_the_lax_parser_is_refused() -> None:
     async with program("--listen", "127.0.0.1:0", AIOHTTP_NO_EXTENSIONS="1") as run:
         assert await run.ended() == 1

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_hides_no_other_problem(tmp_path: Path) -> No
     assert "none.yml" in found[0]
 
 
-@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "\t"])
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "word"])
 def test_a_file_that_is_no_mapping_is_a_problem(tmp_path: Path, text: str) -> None:
     file = tmp_path / "gateway.yml"
     file.write_text(text)
@@ -184,6 +184,14 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
     file.write_text("s3cret\n")
 
     assert settings("--token-file", str(file)).token == "s3cret"
+
+
+def test_a_token_given_beats_the_service_managers_credential(tmp_path: Path) -> None:
+    (tmp_path / "speech-gateway.token").write_text("credential")
+    environ = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+
+    assert load([], environ)[0].token == "credential"
+    assert load(["--token", "given"], environ)[0].token == "given"
 
 
 def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:

@@ -47,13 +47,13 @@ async def _serve(address: values.ListenAddress, *, child: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
-        url = await listen(create_app(os.cpu_count() or 1), address, Bounds(), stack)
+        listener = await listen(create_app(os.cpu_count() or 1), address, Bounds(), stack)
         if child:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             sys.stdout.buffer.write(READY)
             sys.stdout.buffer.flush()
         else:
-            logging.getLogger(__name__).info("the engine serves on %s", url)
+            logging.getLogger(__name__).info("the engine serves on %s", listener.urls[0])
         await stop.wait()
 
 

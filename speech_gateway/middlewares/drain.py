@@ -15,18 +15,25 @@ CLEANUP_TIMEOUT = 2.0
 
 
 class Drain(Step):
-    """Know the exchanges under way; once draining, refuse new ones with 503."""
+    """Know the exchanges under way; once draining, have them be the last of their connections.
+
+    New ones are refused with 503, unless another gateway follows on the same sockets: then what
+    comes on connections already taken is still served, as its client knows nothing of the change.
+    """
 
     def __init__(self) -> None:
         self.draining = False
+        self._refuses = False
         self._under_way: dict[int, web.Request] = {}  # by id: requests have no hash
         self._empty = asyncio.Event()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.get(EXCHANGE) is None:
+        exchange = request.get(EXCHANGE)
+        if exchange is None:
             return await handler(request)
-        if self.draining:
+        exchange.closes = self.draining
+        if self._refuses:
             raise web.HTTPServiceUnavailable(
                 text="the gateway is shutting down; try again in a moment\n", headers=RETRY_AFTER
             )
@@ -38,9 +45,17 @@ class Drain(Step):
             if not self._under_way:
                 self._empty.set()
 
-    def begin(self) -> None:
-        """From now on, refuse new requests."""
+    @property
+    def under_way(self) -> int:
+        """Return the number of exchanges begun and not ended."""
+        return len(self._under_way)
+
+    def begin(self, *, refuse: bool) -> None:
+        """From now on, want no more requests, and refuse them if so."""
         self.draining = True
+        self._refuses = refuse
+        for request in self._under_way.values():
+            request[EXCHANGE].closes = True
 
     async def finished(self) -> None:
         """Wait until nothing is under way."""

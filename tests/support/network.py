@@ -37,6 +37,15 @@ class Machine:
         """The words that make a command run here."""
         return ("ip", "netns", "exec", self.name)
 
+    def add(self) -> None:
+        """Make the machine, with its own loopback."""
+        _ip("netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+
+    def remove(self) -> None:
+        """Take the machine away; harmless when it is gone."""
+        subprocess.run(["ip", "netns", "del", self.name], check=False)
+
     def ip(self, *words: str) -> None:
         _ip("-n", self.name, *words)
 
@@ -74,8 +83,7 @@ def two_machines() -> Iterator[Network]:
     network = Network(Machine(f"{stem}-gateway"), Machine(f"{stem}-client"))
     try:
         for machine in (network.gateway, network.client):
-            _ip("netns", "add", machine.name)
-            machine.ip("link", "set", "lo", "up")
+            machine.add()
         network.gateway.ip(
             *("link", "add", "cable", "type", "veth", "peer", "name", "cable"),
             *("netns", network.client.name),
@@ -89,4 +97,4 @@ def two_machines() -> Iterator[Network]:
         yield network
     finally:
         for machine in (network.gateway, network.client):
-            subprocess.run(["ip", "netns", "del", machine.name], check=False)
+            machine.remove()

@@ -1,0 +1,43 @@
+"""Sockets that a service manager opened, and keeps open while the gateway restarts.
+
+The protocol is sd_listen_fds(3): the file descriptors from 3 on, announced in the environment.
+"""
+
+import os
+import socket
+from collections.abc import MutableMapping
+
+FIRST = 3
+_VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+
+
+class InheritedError(Exception):
+    """What was handed over is no listening socket; the message is for people."""
+
+
+def take_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """Return the sockets meant for this process, and leave no word of them for its children.
+
+    Raises:
+        InheritedError: one of them cannot be listened on.
+    """
+    pid, count, _ = (environ.pop(variable, "") for variable in _VARIABLES)
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return []
+    return [_listening(number) for number in range(FIRST, FIRST + int(count))]
+
+
+def _listening(number: int) -> socket.socket:
+    try:
+        os.set_inheritable(number, False)
+        sock = socket.socket(fileno=number)
+        listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError:
+        listens = 0
+    if not listens or sock.type != socket.SOCK_STREAM:
+        raise InheritedError(
+            f"file descriptor {number} was handed over, but is no listening stream socket; "
+            "a socket unit wants ListenStream= and Accept=no"
+        )
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,169 @@
+"""A machine with a real systemd as its first process, in namespaces of its own."""
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from . import network
+from .network import Machine
+
+SYSTEMD = Path("/lib/systemd/systemd")
+PYTHON = "/usr/bin/python3"
+"""The sandbox hides those in people's homes."""
+BOOT_TIMEOUT = 30.0
+MISSING = network.MISSING or ("" if SYSTEMD.exists() else "needs systemd")
+"""Why there can be no such machine here; empty where there can be."""
+UNITS = "/etc/systemd/system"
+CREDENTIALS = "/etc/credstore"
+_NAMESPACES = ("-m", "-p", "-u", "-i", "-C", "-n")
+
+# What systemd and an installation write is in memory. The units are those of this file alone: the
+# machine's own, as the one that empties /tmp, would see to files that are everybody's.
+_BOOT = f"""
+set -e
+mount --make-rprivate /
+mount --make-rshared /
+mount -t tmpfs tmpfs /run
+mount -t tmpfs tmpfs /opt
+mount -t tmpfs tmpfs /var/log
+mkdir /run/etc /run/etc/written /run/etc/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/written,workdir=/run/etc/work /etc
+mount -t tmpfs tmpfs {UNITS}
+mount -t cgroup2 cgroup2 /sys/fs/cgroup
+mkdir -p /run/lock /run/machine
+for unit in sysinit basic sockets shutdown multi-user network-online umount; do
+    printf '[Unit]\\nDescription=%s\\nDefaultDependencies=no\\n' $unit >/run/machine/$unit.target
+done
+for unit in .service .socket -dev-log.socket; do
+    cp /lib/systemd/system/systemd-journald$unit /run/machine/
+done
+exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH={UNITS}:/run/machine \\
+    SYSTEMD_GENERATOR_PATH=/nowhere SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/nowhere \\
+    {SYSTEMD} --system --unit=multi-user.target --log-target=journal --show-status=no
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """A running systemd, and the namespaces that it is the first process of."""
+
+    machine: Machine
+    pid: int
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """Run a command on the host; return what it wrote to standard output."""
+        done = subprocess.run(
+            ["nsenter", f"--target={self.pid}", *_NAMESPACES, "--", *words],
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def make(self, *words: str) -> str:
+        """Run make with words, on the host's files but with the outer network."""
+        root = Path(__file__).parents[2]
+        done = subprocess.run(
+            ["nsenter", f"--target={self.pid}", "-m", "--", "make", "-s", "-C", str(root), *words],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def show(self, unit: str, what: str) -> str:
+        """Return a property of a unit."""
+        return self.run("systemctl", "show", "--value", "-p", what, unit).strip()
+
+    def write(self, path: str, text: str) -> None:
+        """Write a file on the host."""
+        place = Path(f"/proc/{self.pid}/root{path}")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(text)
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder of the host's, if it is there."""
+        self.run("rm", "-rf", path)
+
+
+@contextmanager
+def booted() -> Iterator[Host]:
+    """Boot a host, and end all its processes with the block."""
+    machine = Machine(f"speech-{uuid4().hex[:8]}-host")
+    group = _control_groups() / machine.name
+    group.mkdir()
+    machine.add()
+    process = subprocess.Popen(
+        [
+            *("sh", "-c", f'echo $$ >{group}/cgroup.procs && exec "$@"', "sh", *machine.command),
+            *("unshare", "--fork", "--kill-child", "--pid", "--mount-proc", "--uts", "--ipc"),
+            *("--cgroup", "sh", "-c", _BOOT),
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield _when_up(machine, process)
+    finally:
+        process.kill()
+        process.wait()
+        machine.remove()
+        _remove_group(group)
+
+
+def _when_up(machine: Machine, process: "subprocess.Popen[bytes]") -> Host:
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the host did not boot"
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        if children:
+            host = Host(machine, int(children[0]))
+            if host.run("systemctl", "is-system-running", check=False).strip() == "running":
+                host.run(
+                    "systemctl", "start", "systemd-journald.socket", "systemd-journald.service"
+                )
+                return host
+        time.sleep(0.05)  # only asking tells
+    raise TimeoutError("the host did not boot in time")
+
+
+def _control_groups() -> Path:
+    """Return where the second version's hierarchy is mounted."""
+    for line in Path("/proc/mounts").read_text().splitlines():
+        kind, place, *_ = line.split()
+        if kind == "cgroup2":
+            return Path(place)
+    raise FileNotFoundError("no cgroup2 is mounted")
+
+
+def _remove_group(group: Path) -> None:
+    """Remove a control group and those in it, as soon as their last processes are gone."""
+    deadline = time.monotonic() + BOOT_TIMEOUT
+    while group.exists() and time.monotonic() < deadline:
+        for folder, _, _ in os.walk(group, topdown=False):
+            try:
+                Path(folder).rmdir()
+            except OSError:
+                time.sleep(0.05)  # only trying tells
+
+
+def python_missing() -> str:
+    """Return why the system has no Python to install with; empty where it has."""
+    wants = "import ensurepip, venv, sys; sys.exit(sys.version_info < (3, 11))"
+    if (
+        Path(PYTHON).exists()
+        and not subprocess.run(
+            [PYTHON, "-c", wants], check=False, stderr=subprocess.DEVNULL
+        ).returncode
+    ):
+        return ""
+    return "needs Debian's python3, 3.11 or later, with python3-venv"
