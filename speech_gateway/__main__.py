@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if check_only:
         _say("the settings are right")
         return 0
-    logs.set_up(loaded.log_format, loaded.log_level)
+    logs.set_up(loaded.log_format, loaded.log_level, os.environ)
     _spare_the_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens
@@ -56,7 +56,8 @@ def _spare_the_collector() -> None:
 
 
 def _say(line: str) -> None:
-    sys.stderr.write(f"speech-gateway: {line}\n")
+    mark = logs.ERROR_MARK if logs.is_journal(sys.stderr, os.environ) else ""
+    sys.stderr.write(f"{mark}speech-gateway: {line}\n")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,6 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         token=settings.token,
         timeout=settings.upstream_timeout,
         most_idle=settings.max_concurrency,
-        observe=metrics.upstream_answered,
     )
     app.on_cleanup.append(skit.close)
     app[READINESS] = Readiness(skit, drain)

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,6 +10,7 @@ from aiohttp import web
 
 from .answers import Head, UpstreamError
 from .connector import Connector
+from .exchange import Exchange
 from .oneshot import CallTemplate, chunk
 from .upstream import Sink, Upstream, UpstreamSilentError
 
@@ -50,13 +50,13 @@ class Call:
         self,
         connector: Connector,
         template: CallTemplate,
+        exchange: Exchange,
         request_id: str,
-        observe: Callable[[float], None],
     ) -> None:
         self._connector = connector
         self._template = template
-        self._request_id = request_id
-        self._observe = observe
+        self._exchange = exchange
+        self._origin = template.origin(request_id, exchange.traceparent)
         self._called = perf_counter()
         self._connection: Upstream | None = None
         self._live = False
@@ -80,7 +80,7 @@ class Call:
         Raises:
             UpstreamError: the backend did not take the connection.
         """
-        whole = self._template.whole(self._request_id, media)
+        whole = self._template.whole(self._origin, media)
         self._connection = self._connector.reuse()
         if self._connection is None:
             await self._send_afresh(whole)
@@ -95,7 +95,7 @@ class Call:
         """
         self._live = True
         self._connection = await self._connector.connect()
-        self._connection.send(self._template.opening(self._request_id))
+        self._connection.send(self._template.opening(self._origin))
 
     async def send(self, piece: bytes) -> None:
         """Send a piece of live media, and wait when the backend is slow to take it."""
@@ -119,7 +119,7 @@ class Call:
             web.HTTPException: what the upload failed with.
         """
         head = await self._head()
-        self._observe(perf_counter() - self._called)
+        self._exchange.backend_after = perf_counter() - self._called
         if not 200 <= head.status < 300 and not 400 <= head.status < 600:
             raise UpstreamError(f"the backend answered {head.status}, which has no meaning here")
         if head.status < 300:

@@ -32,7 +32,6 @@ class ClientBody:
         self._endpoint = self._exchange.endpoint
         self._limit = limit
         self._timeout = timeout
-        self._received = 0
         self._loop = asyncio.get_running_loop()
         _invite(request)
 
@@ -44,10 +43,10 @@ class ClientBody:
                 body is malformed or ended without a byte.
         """
         piece = await self._next_piece()
-        self._received += len(piece)
-        if self._received > self._limit:
+        self._exchange.bytes_in += len(piece)
+        if self._exchange.bytes_in > self._limit:
             raise too_large(self._limit)
-        if not self._received:
+        if not self._exchange.bytes_in:
             raise no_body(self._endpoint)
         return piece
 

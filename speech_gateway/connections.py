@@ -11,6 +11,8 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from aiohttp.web_server import Server
 
+from .exchange import EXCHANGE
+
 TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
@@ -80,7 +82,10 @@ class Connection(RequestHandler):
         else:
             allowed = FRAMING_LIMIT + FRAMING_FACTOR * request.content.total_bytes
         if self.raw_bytes > allowed and self.transport is not None:
-            log.info("a client sent %d bytes of framing", self.raw_bytes)
+            if request is not None and (exchange := request.get(EXCHANGE)) is not None:
+                exchange.explain(f"the client sent {self.raw_bytes} bytes of framing")
+            else:
+                log.info("a client sent %d bytes that are no request", self.raw_bytes)
             self.transport.abort()
 
     def handle_error(
@@ -88,10 +93,10 @@ class Connection(RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,
+        message: str | None = None,  # noqa: ARG002 - may quote what the client sent
     ) -> web.StreamResponse:
         """Answer what is no request in a line, without a word on what is inside."""
-        log.debug("a request of %s was malformed: %s", request.remote, exc or message)
+        log.debug("%s sent what is no request (%s)", request.remote, type(exc).__name__)
         if request.writer.output_size > 0:
             raise ConnectionError("an answer has begun, and cannot be another now")
         response = web.Response(

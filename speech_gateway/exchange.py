@@ -23,13 +23,27 @@ class Exchange:
     """Loop time at which a byte last moved to or from the client."""
     closes: bool = False
     """Whether the gateway wants no further request on this connection."""
+    bytes_in: int = 0
+    """Of the request's body, as far as it was read."""
     bytes_out: int = 0
+    waited: float = 0.0
+    """Seconds at the gate."""
+    backend_after: float | None = None
+    """Seconds from calling the backend to the head of its answer; None when that did not come."""
     first_byte_after: float | None = None
     """Seconds from the request's head to the first byte of the answer's body."""
     cut: int | None = None
     """Why the answer was broken off, as the status of the reason; None when it was not."""
     code: int = CLIENT_LEFT
     """How the exchange really ended; until it has, the client may still leave."""
+    why: str = ""
+    """Why it failed, for the log; the first reason stands."""
+    traceparent: str = ""
+    """Its place in a distributed trace (W3C Trace Context), where the client told."""
+
+    def explain(self, why: str) -> None:
+        """Note why it fails, unless a reason is known already."""
+        self.why = self.why or why.strip()
 
     def seconds(self) -> float:
         """Return the seconds since the request's head."""

@@ -1,7 +1,6 @@
 """What answers: speech at the two endpoints, and the pages beside them."""
 
 import asyncio
-import logging
 
 from aiohttp import web
 
@@ -16,18 +15,16 @@ from .relay import relay
 from .settings import SETTINGS
 from .skit import SKIT
 
-log = logging.getLogger(__name__)
-
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """Call the backend with the client's body, and stream its answer back meanwhile."""
-    endpoint = request[EXCHANGE].endpoint
-    answer = _answer_text if endpoint.holds_text else _answer_upload
+    exchange = request[EXCHANGE]
+    answer = _answer_text if exchange.endpoint.holds_text else _answer_upload
     try:
-        async with request.app[SKIT].call(endpoint, request[REQUEST_ID]) as call:
+        async with request.app[SKIT].call(exchange, request[REQUEST_ID]) as call:
             return await answer(request, call)
     except UpstreamError as error:
-        log.warning("%s did not reach the backend: %s", request[REQUEST_ID], error)
+        exchange.explain(f"the backend was not reached: {error}")
         raise as_refusal(error) from error
 
 

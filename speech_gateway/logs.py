@@ -2,12 +2,24 @@
 
 import json
 import logging
+import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TextIO
 
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
+ERROR_MARK = "<3>"
+"""In front of a line to the journal: an error (sd-daemon(3))."""
+_NOTICE = 5
+_PRIORITIES = {
+    logging.DEBUG: 7,
+    logging.INFO: 6,
+    logging.WARNING: 4,
+    logging.ERROR: 3,
+    logging.CRITICAL: 2,
+}
 
 
 class _Stamp:
@@ -27,24 +39,29 @@ class _Stamp:
 
 
 class TextFormatter(logging.Formatter):
-    """``2026-01-31T12:00:00.000 INFO speech_gateway.x: message key=value``."""
+    """``2026-01-31T12:00:00.000 INFO speech_gateway.x: message key=value``.
 
-    def __init__(self) -> None:
+    For the journal, which has a time and a priority of its own, without what it has.
+    """
+
+    def __init__(self, *, stamped: bool = True) -> None:
         super().__init__()
-        self._stamp = _Stamp(time.localtime)
+        self._stamp = _Stamp(time.localtime) if stamped else None
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = getattr(record, "fields", {})
-        tail = "".join([f" {key}={value}" for key, value in fields.items()])
-        stamp, level, message = self._stamp(record), record.levelname, record.getMessage()
-        line = f"{stamp} {level} {record.name}: {message}{tail}"
+        line = f"{record.name}: {record.getMessage()}{''.join(map(_pair, fields.items()))}"
+        if self._stamp is not None:
+            line = f"{self._stamp(record)} {record.levelname} {line}"
+        if not line.isprintable():
+            line = "".join([c if c.isprintable() else ascii(c)[1:-1] for c in line])
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line; a request's fields stand beside the message."""
+    """One JSON object a line, in ASCII; a request's fields stand beside the message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,13 +77,27 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line)
 
 
-def set_up(log_format: str, level: str) -> None:
-    """Send the whole process's log to standard error."""
+class JournalFormatter(logging.Formatter):
+    """What another formatter makes, each line with its priority in front (sd-daemon(3))."""
+
+    def __init__(self, lines: logging.Formatter) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def format(self, record: logging.LogRecord) -> str:
+        mark = f"<{_PRIORITIES.get(record.levelno, _NOTICE)}>"
+        return mark + self._lines.format(record).replace("\n", f"\n{mark}")
+
+
+def set_up(log_format: str, level: str, environ: Mapping[str, str]) -> None:
+    """Send the whole process's log to standard error, the journal's if environ says so."""
+    journal = is_journal(sys.stderr, environ)
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    lines = JsonFormatter() if log_format == "json" else TextFormatter(stamped=not journal)
+    handler.setFormatter(JournalFormatter(lines) if journal else lines)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
@@ -75,3 +106,21 @@ def set_up(log_format: str, level: str) -> None:
     # Nor does a line need what no formatter here prints (Python's logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Return whether what is written to stream goes to the journal (systemd.exec(5))."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def _pair(field: tuple[str, object]) -> str:
+    name, value = field
+    if value is None:
+        return ""
+    if type(value) is str and " " in value:
+        value = f'"{value.replace(chr(34), chr(39))}"'
+    return f" {name}={value}"

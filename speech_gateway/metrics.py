@@ -157,16 +157,14 @@ class Metrics:
         series = self._series[endpoint]
         series.inflight.dec()
         series.duration.observe(exchange.seconds())
+        if exchange.backend_after is not None:
+            series.upstream.observe(exchange.backend_after)
         if exchange.first_byte_after is not None:
             series.first_byte.observe(exchange.first_byte_after)
             series.bytes_out.inc(exchange.bytes_out)
         self._requests_ended(endpoint, method_label(method), code_label(exchange.code)).inc()
         if reason := REASONS.get(exchange.code):
             self.rejected.labels(endpoint, reason).inc()
-
-    def upstream_answered(self, endpoint: str, seconds: float) -> None:
-        """Observe how long the backend took to its response headers."""
-        self._series[endpoint].upstream.observe(seconds)
 
     def waiting(self, endpoint: str) -> Gauge:
         """Return the gauge of what waits at the gate."""

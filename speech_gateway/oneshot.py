@@ -34,22 +34,22 @@ class CallTemplate:
         ).encode()
         self.after_media = f"\r\n--{boundary}--\r\n".encode()
 
-    def whole(self, request_id: str, media: bytes) -> bytes:
+    @staticmethod
+    def origin(request_id: str, traceparent: str) -> bytes:
+        """Return the header lines that tell what a call belongs to; both are known to be sane."""
+        trace = f"traceparent: {traceparent}\r\n" if traceparent else ""
+        return f"X-Request-ID: {request_id}\r\n{trace}".encode()
+
+    def whole(self, origin: bytes, media: bytes) -> bytes:
         """Return the whole call, with media held in memory."""
         length = len(self.before_media) + len(media) + len(self.after_media)
-        head = b"%sX-Request-ID: %s\r\nContent-Length: %d\r\n\r\n" % (
-            self._head,
-            request_id.encode(),
-            length,
-        )
-        return b"".join((head, self.before_media, media, self.after_media))
+        framing = b"Content-Length: %d\r\n\r\n" % length
+        return b"".join((self._head, origin, framing, self.before_media, media, self.after_media))
 
-    def opening(self, request_id: str) -> bytes:
+    def opening(self, origin: bytes) -> bytes:
         """Return the call up to the first byte of media, which is still to come."""
-        head = (
-            b"%sX-Request-ID: %s\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        ) % (self._head, request_id.encode())
-        return head + chunk(self.before_media)
+        framing = b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        return b"".join((self._head, origin, framing, chunk(self.before_media)))
 
     def closing(self) -> bytes:
         """Return what follows the last byte of media."""

@@ -152,7 +152,7 @@ class _ClientSide:
             self._taken_at = now
         self._unsent = unsent
         if now - max(self._taken_at, self._exchange.moved) >= self._patience.seconds:
-            log.info("%s is broken off: its client takes nothing", self._request[REQUEST_ID])
+            self._exchange.explain(f"the client took nothing for {self._patience.seconds:g} s")
             break_off(self._request, CLIENT_LEFT)
 
 
@@ -165,7 +165,7 @@ async def relay(request: web.Request, call: Call) -> web.StreamResponse:
     try:
         answer = await call.answer()
     except UpstreamError as error:
-        log.warning("%s failed at the backend: %s", request[REQUEST_ID], error)
+        request[EXCHANGE].explain(f"the backend failed: {error}")
         raise as_refusal(error) from error
     if answer.status >= 400:
         return await _backend_error(request, call, answer)
@@ -181,10 +181,10 @@ async def relay(request: web.Request, call: Call) -> web.StreamResponse:
             await client.catch_up()
         await client.end(await call.rest())
     except UpstreamError as error:
-        log.warning("%s was broken off by the backend: %s", request[REQUEST_ID], error)
+        request[EXCHANGE].explain(f"the backend broke off: {error}")
         await _break_after_last_words(request, as_refusal(error).status)
     except web.HTTPException as fault:
-        log.info("%s is broken off for its upload: %s", request[REQUEST_ID], fault.text)
+        request[EXCHANGE].explain(f"the upload failed: {fault.text}")
         await _break_after_last_words(request, fault.status)
     except ConnectionError:
         break_off(request, CLIENT_LEFT)
@@ -196,7 +196,7 @@ async def relay(request: web.Request, call: Call) -> web.StreamResponse:
 async def _backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
     """Return the backend's error as it may be passed back."""
     body = await call.error_body()
-    log.info("%s was refused by the backend with %d", request[REQUEST_ID], answer.status)
+    request[EXCHANGE].explain("the backend refused")
     if not body:
         text = f"the speech backend refused this request with {answer.status}\n"
         return web.Response(status=answer.status, text=text)

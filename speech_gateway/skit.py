@@ -2,15 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 from aiohttp import web
 
 from .answers import UpstreamError
 from .call import Call
 from .connector import Connector, UpstreamAddress
-from .endpoints import ENDPOINTS, Endpoint
+from .endpoints import ENDPOINTS
+from .exchange import Exchange
 from .oneshot import CallTemplate
 from .pipelines import Pipeline
 from .upstream import UpstreamSilentError
@@ -25,7 +25,7 @@ class Skit:
     """The backend, as the handlers see it.
 
     It is given up when silent for timeout seconds; at most most_idle connections are kept for later
-    calls. Observe is told, for each answer, the endpoint and the seconds from the call to the head.
+    calls.
     """
 
     def __init__(
@@ -36,12 +36,10 @@ class Skit:
         token: str | None,
         timeout: float,
         most_idle: int,
-        observe: Callable[[str, float], None],
     ) -> None:
         self._connector = Connector(
             address, timeout=timeout, open_timeout=OPEN_TIMEOUT, most_idle=most_idle
         )
-        self._observe = observe
         self._health_request = (
             f"GET {address.base_path}/healthz HTTP/1.1\r\n"
             f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
@@ -51,14 +49,10 @@ class Skit:
             for name, endpoint in ENDPOINTS.items()
         }
 
-    def call(self, endpoint: Endpoint, request_id: str) -> Call:
+    def call(self, exchange: Exchange, request_id: str) -> Call:
         """Return a call that is still to be made."""
-        return Call(
-            self._connector,
-            self._templates[endpoint.name],
-            request_id,
-            partial(self._observe, endpoint.name),
-        )
+        template = self._templates[exchange.endpoint.name]
+        return Call(self._connector, template, exchange, request_id)
 
     async def close(self, _app: web.Application) -> None:
         """Close the connections that are kept for later calls."""
@@ -78,7 +72,7 @@ class Skit:
         except (TimeoutError, UpstreamSilentError):
             return "the speech backend does not answer in time"
         except UpstreamError as error:
-            log.info("not ready: %s", error)
+            log.debug("not ready: %s", error)
             return "the speech backend cannot be reached"
         if head.status != web.HTTPOk.status_code:
             return f"the speech backend answers {head.status} to a question for its health"

@@ -1,7 +1,6 @@
 """The program: its start, its pages, its log."""
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -76,17 +75,6 @@ async def test_it_listens_on_a_unix_socket_and_leaves_none_behind(
         assert await run.ended() == 0
         client.leave()
     assert not path.exists()
-
-
-async def test_the_log_may_be_json(backend: ScriptedBackend) -> None:
-    async with serving_program("--skit-url", backend.url, "--log-format", "json") as run:
-        async with await connect(run.port) as client:
-            client.request("POST", "/tts", {"X-Request-ID": "seven"}, b"Hello.")
-            await client.response()
-        line = json.loads((await run.line("request_id")).string)
-
-    assert (line["code"], line["endpoint"], line["request_id"]) == (200, "tts", "seven")
-    assert line["level"] == "info"
 
 
 async def test_it_is_ready_as_long_as_the_backend_answers(backend: ScriptedBackend) -> None:

@@ -1,6 +1,7 @@
 """The gateway as a service of a real systemd, installed as an operator installs it."""
 
 import asyncio
+import json
 import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -11,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.support import systemd
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk, scripted_backend
+from tests.support.backend import (
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    chunk,
+    says,
+    scripted_backend,
+)
 from tests.support.client import RawClient
 from tests.support.systemd import CREDENTIALS, PYTHON, UNITS, Host
 
@@ -165,6 +173,21 @@ async def test_the_first_connection_starts_the_gateway(service: Service) -> None
 
     assert await service.speak() == b"OggS-speech"
     assert service.show("ActiveState") == "active"
+
+
+async def test_the_journal_has_the_levels_as_priorities(service: Service) -> None:
+    service.control("start")
+    await service.speak()
+    service.backend.script = says(then="resets")
+    async with await service.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        await client.response()
+
+    told = service.host.run("journalctl", "-o", "json", "--no-pager", "-u", SERVICE).splitlines()
+    lines = [json.loads(line) for line in told if "ended with" in line]
+
+    assert [line["PRIORITY"] for line in lines[-2:]] == ["6", "4"]
+    assert lines[-2]["MESSAGE"].startswith("speech_gateway.middlewares.request_log: POST /tts")
 
 
 async def test_the_token_is_a_credential(service: Service) -> None:

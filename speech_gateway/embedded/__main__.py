@@ -31,7 +31,7 @@ def main() -> int:
         address = values.listen_address(arguments.listen)
     except ValueError as error:
         parser.error(f"--listen {error}")
-    logs.set_up("text", "info")
+    logs.set_up("text", "info", os.environ)
     try:
         uvloop.run(_serve(address, child=arguments.child))
     except ListenError as error:

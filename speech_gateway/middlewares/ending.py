@@ -34,6 +34,8 @@ class EndExchange(Step):
             if exchange is not None and exchange.cut is not None:
                 exchange.code = exchange.cut
         if refusal is not None:
+            if exchange is not None:
+                exchange.explain(refusal.text or refusal.reason)
             raise refusal
         return response
 
@@ -42,6 +44,7 @@ class EndExchange(Step):
         if request.transport is None or request.transport.is_closing():
             return
         decide_persistence(request, response, streamed=response.prepared)
+        exchange = request.get(EXCHANGE)
         try:
             async with asyncio.timeout(self._timeout):
                 await response.prepare(request)
@@ -49,9 +52,11 @@ class EndExchange(Step):
         except ConnectionError:
             log.debug("the client of %s left before its answer", request[REQUEST_ID])
         except TimeoutError:
+            if exchange is not None:
+                exchange.explain(f"the client took nothing for {self._timeout:g} s")
             break_off(request, CLIENT_LEFT)
         else:
-            if (exchange := request.get(EXCHANGE)) is not None:
+            if exchange is not None:
                 exchange.code = response.status
 
 
@@ -65,7 +70,6 @@ async def _answer(
     except web.HTTPException as raised:
         refusal = raised
         if request.writer.output_size > 0:
-            log.warning("%s was refused after its answer had begun", request[REQUEST_ID])
             break_off(request, refusal.status)
     except Exception:
         log.exception("request %s failed in the gateway", request[REQUEST_ID])

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from time import perf_counter
 
 from aiohttp import web
 
-from ..exchange import EXCHANGE
+from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
 from . import Handler, Step
 
@@ -38,7 +39,7 @@ class Gate(Step):
         if exchange is None:
             return await handler(request)
         if self._slots.locked():
-            await self._wait_for_slot(exchange.endpoint.name)
+            await self._wait_for_slot(exchange)
         else:
             await self._slots.acquire()
         try:
@@ -46,10 +47,10 @@ class Gate(Step):
         finally:
             self._slots.release()
 
-    async def _wait_for_slot(self, endpoint: str) -> None:
+    async def _wait_for_slot(self, exchange: Exchange) -> None:
         if self._waiting >= self._max_queue:
             raise _busy("the queue is full")
-        with self._counted(endpoint):
+        with self._counted(exchange):
             try:
                 async with asyncio.timeout(self._queue_timeout):
                     await self._slots.acquire()
@@ -57,13 +58,15 @@ class Gate(Step):
                 raise _busy(f"no slot came free within {self._queue_timeout:g} s") from None
 
     @contextmanager
-    def _counted(self, endpoint: str) -> Iterator[None]:
-        gauge = self._metrics.waiting(endpoint)
+    def _counted(self, exchange: Exchange) -> Iterator[None]:
+        gauge = self._metrics.waiting(exchange.endpoint.name)
+        since = perf_counter()
         self._waiting += 1
         gauge.inc()
         try:
             yield
         finally:
+            exchange.waited = perf_counter() - since
             self._waiting -= 1
             gauge.dec()
 

@@ -6,13 +6,17 @@ from secrets import token_hex
 
 from aiohttp import web
 
-from ..exchange import EXCHANGE, REQUEST_ID, Exchange
+from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..metrics import method_label
 from . import Handler, Step
 
 REQUEST_ID_HEADER = "X-Request-ID"
 ID_BYTES = 16
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
+"""W3C Trace Context, section 3.2."""
 
 log = logging.getLogger(__name__)
 
@@ -32,24 +36,42 @@ class LogRequests(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
+        trace = request.headers.get("traceparent")
+        if trace is not None and _TRACEPARENT.fullmatch(trace):
+            exchange.traceparent = trace
         try:
             return await handler(request)
         finally:
-            if log.isEnabledFor(logging.INFO):
-                _write_line(request, exchange)
+            level = logging.INFO if exchange.code < 500 else logging.WARNING
+            if log.isEnabledFor(level):
+                _write_line(request, exchange, level)
 
 
-def _write_line(request: web.Request, exchange: Exchange) -> None:
+def _write_line(request: web.Request, exchange: Exchange, level: int) -> None:
     fields = {
         "endpoint": exchange.endpoint.name,
         "method": method_label(request.method),
         "code": exchange.code,
         "seconds": round(exchange.seconds(), 4),
+        "waited": round(exchange.waited, 4),
+        "backend": _rounded(exchange.backend_after),
+        "first_byte": _rounded(exchange.first_byte_after),
+        "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
         "client": request.remote or "",
         "request_id": request[REQUEST_ID],
     }
-    log.info("%(method)s /%(endpoint)s ended with %(code)s", fields, extra={"fields": fields})
+    if exchange.traceparent:
+        fields["traceparent"] = exchange.traceparent
+    if exchange.code == CLIENT_LEFT:
+        exchange.explain("the client left")
+    if exchange.why:
+        fields["why"] = exchange.why
+    log.log(level, "%(method)s /%(endpoint)s ended with %(code)s", fields, extra={"fields": fields})
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 4)
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
