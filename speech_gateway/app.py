@@ -1,5 +1,7 @@
 """The application: the whole way of a request, in order."""
 
+from collections.abc import Iterator
+
 from aiohttp import web
 
 from . import handlers
@@ -8,11 +10,13 @@ from .connector import UpstreamAddress
 from .endpoints import ENDPOINTS
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
+from .middlewares.bearer import CheckKey
 from .middlewares.body_size import CheckBodySize
 from .middlewares.content_type import CheckContentType
 from .middlewares.departure import WatchDeparture
 from .middlewares.drain import DRAIN, Drain
 from .middlewares.ending import EndExchange
+from .middlewares.forwarded import Forwarded
 from .middlewares.gate import Gate
 from .middlewares.method import CheckMethod
 from .middlewares.metrics import CountRequests
@@ -27,7 +31,7 @@ from .skit import SKIT, Skit
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:
     """Return the gateway's application, standing in front of backend."""
-    metrics = Metrics(slots=settings.max_concurrency)
+    metrics = Metrics(slots=settings.max_concurrency, refusals=_refusals(settings))
     drain = Drain()
     way: list[Plugin] = [
         CountRequests(metrics),  # outermost: no ending escapes it
@@ -38,6 +42,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         CheckHead(),  # what follows a dubious head cannot be trusted, whatever it asks for
         WatchDeparture(),  # from here on a client may leave while it waits
         drain,  # before anything is begun for a request that cannot be finished
+        *_admission(settings),  # who is it? before anything is done for somebody who may not
         *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
         CheckMethod(),  # by the head alone,
         CheckContentType(),  # cheapest first,
@@ -52,6 +57,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
             slots=settings.max_concurrency,
             max_queue=settings.max_queue,
             queue_timeout=settings.queue_timeout,
+            share=settings.client_share,
         ),
     ]
     app = web.Application()
@@ -74,6 +80,22 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     app[READINESS] = Readiness(skit, drain)
     _add_routes(app)
     return app
+
+
+def _admission(settings: Settings) -> Iterator[Plugin]:
+    """Yield what finds out who a client is, as far as the operator wants to know."""
+    if settings.trusted_hops is not None:
+        yield Forwarded(settings.trusted_hops)
+    if settings.client_keys is not None:
+        yield CheckKey(settings.client_keys)
+
+
+def _refusals(settings: Settings) -> Iterator[int]:
+    """Yield the statuses that only some settings lead to."""
+    if settings.client_keys is not None:
+        yield web.HTTPUnauthorized.status_code
+    if settings.client_share < 1:
+        yield web.HTTPTooManyRequests.status_code
 
 
 def create_metrics_app(app: web.Application) -> web.Application:

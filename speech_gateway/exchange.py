@@ -38,6 +38,10 @@ class Exchange:
     """How the exchange really ended; until it has, the client may still leave."""
     why: str = ""
     """Why it failed, for the log; the first reason stands."""
+    client: str = ""
+    """The client's address; empty on a unix socket."""
+    key: str = ""
+    """The name of the client's key, where keys are asked for."""
     traceparent: str = ""
     """Its place in a distributed trace (W3C Trace Context), where the client told."""
 

@@ -1,5 +1,6 @@
 """The metrics, their names and their labels: a frozen contract with dashboards."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -32,7 +33,7 @@ REASONS = {
 NAMED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 OTHER_METHOD = "other"
 KNOWN_CODES = (200, 400, 408, 413, 415, CLIENT_LEFT, 500, 502, 503, 504)
-"""How the gateway itself can end an exchange; the backend's own statuses come as they come."""
+"""How any gateway can end an exchange; the backend's own statuses come as they come."""
 _METHODS_REFUSED = ("GET", "HEAD", OTHER_METHOD)
 _REGISTERED = frozenset(status.value for status in HTTPStatus)
 
@@ -64,7 +65,7 @@ class _Series:
 class Metrics:
     """All series of one gateway, in a registry of its own."""
 
-    def __init__(self, *, slots: int, process: bool = True) -> None:
+    def __init__(self, *, slots: int, refusals: Iterable[int] = (), process: bool = True) -> None:
         # Go's client has no _created series, and dashboards know none.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = registry = CollectorRegistry()
@@ -92,7 +93,7 @@ class Metrics:
         if process:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
-        self._begin_at_zero()
+        self._begin_at_zero((*KNOWN_CODES, *refusals))
 
     def _per_endpoint(self) -> dict[str, _Series]:
         def histogram(name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
@@ -137,10 +138,10 @@ class Metrics:
             for name in ENDPOINTS
         }
 
-    def _begin_at_zero(self) -> None:
+    def _begin_at_zero(self, codes: Iterable[int]) -> None:
         for endpoint in ENDPOINTS:
             for method in METHODS:
-                for code in KNOWN_CODES:
+                for code in codes:
                     self.requests.labels(endpoint, method, code_label(code))
             for method in _METHODS_REFUSED:
                 self.requests.labels(endpoint, method, "405")

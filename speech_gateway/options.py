@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from . import logs, pipelines, plugins, values
+from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .engine import missing_parts
 from .middlewares import Plugin
@@ -16,6 +17,10 @@ def _pipeline(text: str) -> Pipeline:
 
 def _plugins(text: str) -> list[Plugin]:
     return [plugins.load(reference.strip()) for reference in text.split(",") if reference.strip()]
+
+
+def _client_keys(text: str) -> ClientKeys:
+    return ClientKeys(Path(text))
 
 
 def _backend(text: str) -> UpstreamAddress | None:
@@ -155,6 +160,28 @@ OPTIONS = (
         "package.module:factory of a middleware; repeatable, or with commas",
         repeatable=True,
         example="package.module:factory",
+    ),
+    Option(
+        "trusted-hops",
+        "GATEWAY_TRUSTED_HOPS",
+        values.hops,
+        "proxies whose X-Forwarded-For is believed, the nearest first: networks with commas, "
+        "hops with semicolons",
+        example="10.0.0.0/8",
+    ),
+    Option(
+        "client-keys",
+        "GATEWAY_CLIENT_KEYS",
+        _client_keys,
+        "file of the keys that clients must send, a name and a key a line; read again when changed",
+        example="/etc/speech-gateway/keys",
+    ),
+    Option(
+        "client-share",
+        "GATEWAY_CLIENT_SHARE",
+        values.share,
+        "part of the slots and of the queue that one client may have, by key or address; 1 is all",
+        "1",
     ),
     Option(
         "log-format", "GATEWAY_LOG_FORMAT", values.one_of(*logs.FORMATS), "text or json", "text"

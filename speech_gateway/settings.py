@@ -8,12 +8,13 @@ from typing import Any
 from aiohttp import web
 
 from . import pipelines
+from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .middlewares import Plugin
 from .options import OPTIONS
 from .pipelines import Pipeline
 from .sources import Given, read_sources
-from .values import ListenAddress
+from .values import ListenAddress, Network
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
 
@@ -47,6 +48,9 @@ class Settings:
     drain_timeout: float
     metrics_listen: ListenAddress | None
     plugins: tuple[Plugin, ...]
+    trusted_hops: tuple[tuple[Network, ...], ...] | None
+    client_keys: ClientKeys | None
+    client_share: float
     log_format: str
     log_level: str
 

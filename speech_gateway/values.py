@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -11,9 +12,11 @@ from urllib.parse import urlsplit
 from .connector import UpstreamAddress
 
 T = TypeVar("T")
+Network = IPv4Network | IPv6Network
 EMBEDDED = "embedded"
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
+_DECIMAL = re.compile(r"\d+(\.\d*)?|\.\d+", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -94,6 +97,30 @@ def seconds(*, zero: bool = False) -> Callable[[str], float]:
         return value
 
     return parse
+
+
+def share(text: str) -> float:
+    """Parse a part of a whole: more than 0, at most 1, or a percentage."""
+    number = text.strip().removesuffix("%")
+    scale = 100 if number != text.strip() else 1
+    value = float(number) / scale if _DECIMAL.fullmatch(number) else math.nan
+    if not 0 < value <= 1:
+        raise ValueError("must be more than 0 and at most 1, like 0.5 or 50%")
+    return value
+
+
+def hops(text: str) -> tuple[tuple[Network, ...], ...]:
+    """Parse the proxies on the way: ``;`` between hops, ``,`` between those that may be one."""
+    try:
+        return tuple(
+            tuple(ip_network(network.strip()) for network in hop.split(","))
+            for hop in text.split(";")
+        )
+    except ValueError:
+        raise ValueError(
+            "must be addresses or networks like 10.0.0.0/8,::1, the nearest proxy first, with ; "
+            "before the next one on the way"
+        ) from None
 
 
 def token(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -262,3 +263,126 @@ async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
     async with await narrow.connect() as another:
         another.request("POST", path, body=b"x")
         assert (await another.response()).status == 200
+
+
+# a client's share
+
+
+@pytest.fixture
+async def shared(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    """A gateway with four slots and four places, of which a client may have half."""
+    flags = ("--max-concurrency=4", "--max-queue=4", "--client-share=50%")
+    async with serving(backend.url, *flags, "--trusted-hops=127.0.0.1") as served:
+        yield served
+
+
+async def speaker(gateway: Served, address: str) -> RawClient:
+    client = await gateway.connect()
+    client.request("POST", "/tts", {"X-Forwarded-For": address}, address.encode())
+    return client
+
+
+async def test_a_client_holds_no_more_than_its_share_of_the_slots(
+    shared: Served, backend: ScriptedBackend
+) -> None:
+    release = hold(backend)
+    greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
+    await eventually(lambda: shared.waiting("tts") == 2)
+
+    modest = [await speaker(shared, f"198.51.100.{n}") for n in (2, 3)]
+    await eventually(lambda: backend.seen == 4)
+
+    assert shared.waiting("tts") == 2
+    release.set()
+    for client in greedy + modest:
+        assert (await client.response()).status == 200
+        client.leave()
+
+
+async def test_who_waits_behind_a_client_at_its_share_is_served_first(
+    shared: Served, backend: ScriptedBackend
+) -> None:
+    release, order = asyncio.Event(), []
+
+    async def script(call: BackendCall) -> None:
+        order.append(await call.whole_media())
+        await release.wait()
+        await call.write(answer(b"done"))
+
+    backend.script = script
+    holders = [await speaker(shared, f"198.51.100.{n}") for n in (1, 1, 2, 2)]
+    await eventually(lambda: len(order) == 4)
+    greedy = await speaker(shared, "198.51.100.1")
+    await eventually(lambda: shared.waiting("tts") == 1)
+    modest = await speaker(shared, "198.51.100.3")
+    await eventually(lambda: shared.waiting("tts") == 2)
+
+    holders[2].leave()  # of the client that does not wait
+
+    await eventually(lambda: len(order) == 5)
+    assert order[-1] == b"198.51.100.3"
+    release.set()
+    for client in (modest, greedy):
+        assert (await client.response()).status == 200
+    for client in (*holders, greedy, modest):
+        client.leave()
+
+
+async def test_past_its_share_of_the_queue_a_client_is_told_so(
+    shared: Served, backend: ScriptedBackend
+) -> None:
+    release = hold(backend)
+    greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
+    await eventually(lambda: shared.waiting("tts") == 2)
+
+    async with await speaker(shared, "198.51.100.1") as one_too_many:
+        refused = await one_too_many.response()
+    others = [await speaker(shared, f"198.51.100.{n}") for n in (2, 2, 2, 2)]
+    await eventually(lambda: shared.waiting("tts") == 4)
+
+    assert (refused.status, "retry-after" in refused.headers) == (429, True)
+    assert "your share" in refused.text
+    assert shared.count("tts", 429) == 1
+    release.set()
+    for client in greedy + others:
+        assert (await client.response()).status == 200
+        client.leave()
+
+
+async def test_the_addresses_of_an_ipv6_subnet_are_one_client(
+    shared: Served, backend: ScriptedBackend
+) -> None:
+    release = hold(backend)
+    one = [await speaker(shared, f"2001:db8::{n}") for n in range(1, 4)]
+    await eventually(lambda: shared.waiting("tts") == 1)
+    another = await speaker(shared, "2001:db8:0:1::1")
+
+    await eventually(lambda: backend.seen == 3)
+    assert shared.waiting("tts") == 1
+    release.set()
+    for client in (*one, another):
+        assert (await client.response()).status == 200
+        client.leave()
+
+
+async def test_the_holders_of_a_key_are_one_client(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.write_text("radio 0123456789abcdef\nradio 0123456789fedcba\nfilm abcdef0123456789\n")
+    release = hold(backend)
+    flags = ("--max-concurrency=2", "--client-share=0.5", f"--client-keys={keys}")
+    async with serving(backend.url, *flags) as gateway:
+        clients = []
+        for key in ("0123456789abcdef", "0123456789fedcba", "abcdef0123456789"):
+            client = await gateway.connect()
+            client.request("POST", "/tts", {"Authorization": f"Bearer {key}"}, key.encode())
+            clients.append(client)
+            await eventually(lambda: gateway.inflight("tts") == len(clients))
+
+        await eventually(lambda: backend.seen == 2)
+        assert gateway.waiting("tts") == 1
+        release.set()
+        for client in clients:
+            assert (await client.response()).status == 200
+            client.leave()

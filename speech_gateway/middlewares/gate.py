@@ -1,74 +1,111 @@
 """The gate: how many requests may talk to the backend, and how the rest wait."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address, ip_network
 from time import perf_counter
 
 from aiohttp import web
 
 from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
+from ..slots import Slots
 from . import Handler, Step
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds; about what a short utterance takes."""
+EVERYBODY = ""
+IPV6_SUBNET = 64
+"""Bits of an IPv6 address that are one client's: all the rest are its own to choose (RFC 4291)."""
 
 
 class Gate(Step):
     """Hold one of the slots for each request, from before the backend is called to the end.
 
     First come, first served; at most max_queue requests wait, each at most queue_timeout seconds.
-    Past either the answer is 503.
+    Past either the answer is 503. One client has at most a share of the slots and of the queue, and
+    waits for its own; past its share of the queue the answer is 429.
     """
 
     def __init__(
-        self, metrics: Metrics, *, slots: int, max_queue: int, queue_timeout: float
+        self,
+        metrics: Metrics,
+        *,
+        slots: int,
+        max_queue: int,
+        queue_timeout: float,
+        share: float = 1.0,
     ) -> None:
-        if slots < 1 or max_queue < 0 or queue_timeout <= 0:
-            raise ValueError("a gate wants a slot, a queue of 0 or more and a positive timeout")
+        if slots < 1 or max_queue < 0 or queue_timeout <= 0 or not 0 < share <= 1:
+            raise ValueError(
+                "a gate wants a slot, a queue of 0 or more, a positive timeout and a share up to 1"
+            )
         self._metrics = metrics
-        self._slots = asyncio.Semaphore(slots)
+        self._slots = Slots(slots, max(int(slots * share), 1))
         self._max_queue = max_queue
+        self._queue_each = max(int(max_queue * share), 1)
         self._queue_timeout = queue_timeout
-        self._waiting = 0
+        self._shared = share < 1
+        self._waiting: Counter[str] = Counter()
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
-        if self._slots.locked():
-            await self._wait_for_slot(exchange)
-        else:
-            await self._slots.acquire()
+        client = _client(exchange) if self._shared else EVERYBODY
+        if not self._slots.take(client):
+            await self._wait_for_slot(exchange, client)
         try:
             return await handler(request)
         finally:
-            self._slots.release()
+            self._slots.give_back(client)
 
-    async def _wait_for_slot(self, exchange: Exchange) -> None:
-        if self._waiting >= self._max_queue:
+    async def _wait_for_slot(self, exchange: Exchange, client: str) -> None:
+        if self._waiting.total() >= self._max_queue:
             raise _busy("the queue is full")
-        with self._counted(exchange):
+        if self._shared and self._waiting[client] >= self._queue_each:
+            raise web.HTTPTooManyRequests(
+                text=f"{self._queue_each} of your requests wait already, which is your share of "
+                "the queue; try again in a moment\n",
+                headers=RETRY_AFTER,
+            )
+        with self._counted(exchange, client):
             try:
                 async with asyncio.timeout(self._queue_timeout):
-                    await self._slots.acquire()
+                    await self._slots.wait(client)
             except TimeoutError:
                 raise _busy(f"no slot came free within {self._queue_timeout:g} s") from None
 
     @contextmanager
-    def _counted(self, exchange: Exchange) -> Iterator[None]:
+    def _counted(self, exchange: Exchange, client: str) -> Iterator[None]:
         gauge = self._metrics.waiting(exchange.endpoint.name)
         since = perf_counter()
-        self._waiting += 1
+        self._waiting[client] += 1
         gauge.inc()
         try:
             yield
         finally:
             exchange.waited = perf_counter() - since
-            self._waiting -= 1
+            self._waiting[client] -= 1
+            if not self._waiting[client]:
+                del self._waiting[client]
             gauge.dec()
+
+
+def _client(exchange: Exchange) -> str:
+    """Return whose share a request is of: a key's owner, else an address."""
+    if exchange.key:
+        return f"key {exchange.key}"
+    try:
+        address = ip_address(exchange.client)
+    except ValueError:  # a unix socket's peers have none
+        return exchange.client
+    if address.version == 4:
+        return exchange.client
+    return str(ip_network((address, IPV6_SUBNET), strict=False))
 
 
 def _busy(why: str) -> web.HTTPException:

@@ -36,6 +36,8 @@ class LogRequests(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
+        # A socket for both kinds shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
+        exchange.client = (request.remote or "").removeprefix("::ffff:")
         trace = request.headers.get("traceparent")
         if trace is not None and _TRACEPARENT.fullmatch(trace):
             exchange.traceparent = trace
@@ -58,9 +60,11 @@ def _write_line(request: web.Request, exchange: Exchange, level: int) -> None:
         "first_byte": _rounded(exchange.first_byte_after),
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
-        "client": request.remote or "",
+        "client": exchange.client,
         "request_id": request[REQUEST_ID],
     }
+    if exchange.key:
+        fields["key"] = exchange.key
     if exchange.traceparent:
         fields["traceparent"] = exchange.traceparent
     if exchange.code == CLIENT_LEFT:

@@ -1,0 +1,34 @@
+"""Lets in the clients that show a key."""
+
+from aiohttp import hdrs, web
+
+from ..client_keys import ClientKeys
+from ..exchange import EXCHANGE
+from . import Handler, Step
+
+
+class CheckKey(Step):
+    """Refuse a client without a known key with 401 (RFC 6750); note whose it is."""
+
+    def __init__(self, keys: ClientKeys) -> None:
+        self._keys = keys
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = request.get(EXCHANGE)
+        if exchange is None:
+            return await handler(request)
+        shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+        scheme, _, key = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
+        if scheme.lower() != "bearer":
+            raise _refusal("this gateway wants a key; send Authorization: Bearer KEY\n", "")
+        name = self._keys.name_of(key.strip())
+        if name is None:
+            raise _refusal("this key is not known here\n", ', error="invalid_token"')
+        exchange.key = name
+        return await handler(request)
+
+
+def _refusal(text: str, error: str) -> web.HTTPException:
+    challenge = f'Bearer realm="speech-gateway"{error}'
+    return web.HTTPUnauthorized(text=text, headers={hdrs.WWW_AUTHENTICATE: challenge})

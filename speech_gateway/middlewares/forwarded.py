@@ -1,0 +1,54 @@
+"""Finds the client's address behind proxies that are trusted."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from aiohttp import web
+from aiohttp_remotes import XForwardedStrict
+from aiohttp_remotes.exceptions import RemoteError
+from aiohttp_remotes.utils import remote_ip
+
+from ..exchange import EXCHANGE
+from ..values import Network
+from . import Handler
+
+Address = IPv4Address | IPv6Address
+LOCAL = IPv4Address("127.0.0.1")
+"""What a peer on a unix socket counts as: it has no address, and is on this machine."""
+
+
+class Forwarded(XForwardedStrict):
+    """Take the client's address from ``X-Forwarded-For``, when just the trusted hops were passed.
+
+    The connection comes from the first hop, the header's last entry is the second, and so on; the
+    one after the last hop is the client. Whoever did not come this way gets 400: a header that is
+    forged, missing, or has an entry too many.
+    """
+
+    def __init__(self, hops: Sequence[Sequence[Network]]) -> None:
+        super().__init__(hops)
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = request.get(EXCHANGE)
+        if exchange is None:  # who looks after the gateway comes directly
+            return await handler(request)
+        try:
+            ips = [_peer(request), *reversed(self.get_forwarded_for(request.headers))]
+            exchange.client = str(remote_ip(self._trusted, ips))
+        except (RemoteError, web.HTTPBadRequest):
+            raise web.HTTPBadRequest(
+                text="this gateway is to be reached through its proxy, which tells the client's "
+                "address in X-Forwarded-For\n"
+            ) from None
+        return await handler(request.clone(remote=exchange.client))
+
+
+def _peer(request: web.Request) -> Address:
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return plain(ip_address(peer[0])) if peer else LOCAL
+
+
+def plain(address: Address) -> Address:
+    """Return the IPv4 address that an IPv6 one stands for on a socket for both, if it does."""
+    return getattr(address, "ipv4_mapped", None) or address
