@@ -34,7 +34,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     metrics = Metrics(slots=settings.max_concurrency, refusals=_refusals(settings))
     drain = Drain()
     way: list[Plugin] = [
-        CountRequests(metrics),  # outermost: no ending escapes it
+        CountRequests(metrics, ENDPOINTS.values()),  # outermost: no ending escapes it
         LogRequests(),  # gives the id that all further in may write of; its line tells the ending
         EndExchange(
             settings.client_timeout
@@ -113,7 +113,7 @@ def _add_routes(app: web.Application) -> None:
             "*",
             endpoint.path,
             handlers.speech,
-            name=endpoint.name,
+            name=endpoint.route,
             expect_handler=leave_expectation,
         )
     pages = {"/healthz": handlers.alive, "/readyz": handlers.ready}

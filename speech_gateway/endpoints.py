@@ -1,8 +1,16 @@
-"""What the two endpoints are, as data: everything else asks here."""
+"""What an endpoint is, as data: everything else asks here."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from aiohttp import web
+
 METHODS = ("POST", "PUT")
+
+
+def as_it_is(refusal: web.Response) -> web.Response:
+    """Leave a refusal in plain text."""
+    return refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,6 +18,7 @@ class Endpoint:
     """One way through the gateway."""
 
     name: str
+    """The pipeline and the metrics' label: ``tts`` or ``stt``."""
     path: str
     media_type: str
     """The type that clients should send and the backend is given."""
@@ -19,10 +28,16 @@ class Endpoint:
     """The type of the answer when the backend names none."""
     holds_text: bool
     """Whether the body is a text, read and judged before the gate; else it is a live upload."""
-    transcribes: bool
-    """Whether the answer is lines of transcripts, in the backend's wrapper."""
     noun: str
     """What the body is, for people."""
+    methods: tuple[str, ...] = METHODS
+    phrase: Callable[[web.Response], web.Response] = as_it_is
+    """Puts a refusal into the words that the endpoint's clients understand."""
+
+    @property
+    def route(self) -> str:
+        """The name of its route."""
+        return self.path.strip("/").replace("/", ".")
 
 
 _UNTOLD = frozenset({"", "application/octet-stream", "application/x-www-form-urlencoded"})
@@ -34,7 +49,6 @@ TTS = Endpoint(
     assumed_types=_UNTOLD,
     answer_type="audio/ogg",
     holds_text=True,
-    transcribes=False,
     noun="text",
 )
 STT = Endpoint(
@@ -44,7 +58,6 @@ STT = Endpoint(
     assumed_types=_UNTOLD | {"text/plain"},
     answer_type="application/json",
     holds_text=False,
-    transcribes=True,
     noun="audio",
 )
 ENDPOINTS = {endpoint.name: endpoint for endpoint in (TTS, STT)}

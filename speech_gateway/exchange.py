@@ -5,7 +5,7 @@ from time import perf_counter
 
 from aiohttp import web
 
-from .endpoints import ENDPOINTS, Endpoint
+from .endpoints import Endpoint
 
 CLIENT_LEFT = 499
 """Counted, never sent: the client left before the last byte."""
@@ -56,9 +56,3 @@ class Exchange:
 
 EXCHANGE = web.RequestKey("exchange", Exchange)
 REQUEST_ID = web.RequestKey("request_id", str)
-
-
-def endpoint_of(request: web.Request) -> Endpoint | None:
-    """Return the endpoint whose route matched; None for the pages beside them and for no route."""
-    name = request.match_info.route.name
-    return ENDPOINTS.get(name) if name is not None else None

@@ -11,9 +11,12 @@ from .endpoints import ENDPOINTS
 from .exchange import EXCHANGE, REQUEST_ID
 from .metrics import METRICS
 from .readiness import READINESS
-from .relay import relay
+from .relay import Shape, relay
 from .settings import SETTINGS
 from .skit import SKIT
+from .transcripts import Unwrapper
+
+AS_IT_COMES = Shape()
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
@@ -30,7 +33,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
     await call.send_whole(request[EXCHANGE].text)
-    return await relay(request, call)
+    return await relay(request, call, AS_IT_COMES)
 
 
 async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
@@ -39,7 +42,7 @@ async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse
     await call.open()
     upload = asyncio.create_task(_upload(body, call))
     try:
-        return await relay(request, call)
+        return await relay(request, call, Shape(transform=Unwrapper()))
     finally:
         upload.cancel()
         await asyncio.wait([upload])

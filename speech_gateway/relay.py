@@ -9,7 +9,9 @@ import contextlib
 import logging
 import socket
 import struct
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import hdrs, web
 
@@ -18,7 +20,6 @@ from .call import Answer, Call, as_refusal
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .lookout import Lookout
 from .persistence import decide_persistence
-from .transcripts import Unwrapper
 
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
@@ -62,6 +63,35 @@ class Patience:
 PATIENCE = web.AppKey("patience", Patience)
 
 
+class Transform(Protocol):
+    """Changes an answer as it passes."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """Return what can be passed on now that piece has come."""
+
+    def flush(self) -> bytes:
+        """Return what is left at the answer's end."""
+
+
+async def pour(call: Call, client: "ClientSide") -> None:
+    """Pass the backend's pieces on as they come, and end the answer."""
+    while not await call.pour(client.take):
+        await client.catch_up()
+    await client.end(await call.rest())
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How an answer is changed on its way to the client."""
+
+    content_type: str | None = None
+    """Instead of the backend's."""
+    transform: Transform | None = None
+    pour: Callable[[Call, "ClientSide"], Awaitable[None]] = pour
+    last_words: Callable[[str], bytes] | None = None
+    """What a client is sent before an answer that failed breaks off; given why, for people."""
+
+
 class _Answer(web.StreamResponse):
     """An answer whose head waits for the first bytes, to leave with them in one segment."""
 
@@ -69,17 +99,21 @@ class _Answer(web.StreamResponse):
     _send_headers_immediately = False
 
 
-class _ClientSide:
+class ClientSide:
     """Writes to the client, and breaks off when it has taken no byte for timeout seconds."""
 
     def __init__(
-        self, request: web.Request, response: web.StreamResponse, patience: Patience
+        self,
+        request: web.Request,
+        response: web.StreamResponse,
+        patience: Patience,
+        transform: Transform | None,
     ) -> None:
         self._request = request
         self._response = response
         self._transport = request.transport
         self._exchange = request[EXCHANGE]
-        self._unwrapper = Unwrapper() if self._exchange.endpoint.transcribes else None
+        self._transform = transform
         self._chunked = False
         self._patience = patience
         self._loop = asyncio.get_running_loop()
@@ -102,7 +136,7 @@ class _ClientSide:
 
     def take(self, piece: bytes) -> bool:
         """Send a piece on; return whether the client's kernel has all of it."""
-        if self._unwrapper is not None and not (piece := self._unwrapper.feed(piece)):
+        if self._transform is not None and not (piece := self._transform.feed(piece)):
             return True
         transport = self._transport
         if transport is None or transport.is_closing():
@@ -130,8 +164,8 @@ class _ClientSide:
 
     async def end(self, rest: bytes) -> None:
         """Send the rest, end the answer, and see the last byte off to the client's kernel."""
-        if self._unwrapper is not None:
-            rest = self._unwrapper.feed(rest) + self._unwrapper.flush()
+        if self._transform is not None:
+            rest = self._transform.feed(rest) + self._transform.flush()
         if rest and self._exchange.first_byte_after is None:
             self._exchange.first_byte_after = self._exchange.seconds()
         self._exchange.bytes_out += len(rest)
@@ -140,6 +174,12 @@ class _ClientSide:
         await self._request.writer.drain()
         # From here on the client may go: it has been sent everything.
         self._exchange.code = self._response.status
+
+    def say(self, words: Callable[[str], bytes] | None, fault: web.HTTPException) -> None:
+        """Send the last words of an answer that is about to be broken off, where it has any."""
+        if words is not None and self._transport is not None and not self._transport.is_closing():
+            said = words((fault.text or fault.reason).strip())
+            self._transport.write(b"%x\r\n%s\r\n" % (len(said), said) if self._chunked else said)
 
     def stop(self) -> None:
         """Stop watching."""
@@ -156,8 +196,8 @@ class _ClientSide:
             break_off(self._request, CLIENT_LEFT)
 
 
-async def relay(request: web.Request, call: Call) -> web.StreamResponse:
-    """Answer request with what the backend answers.
+async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamResponse:
+    """Answer request with what the backend answers, in that shape.
 
     Raises:
         web.HTTPException: there is nothing to relay, for a fault of the backend's or the upload's.
@@ -168,23 +208,23 @@ async def relay(request: web.Request, call: Call) -> web.StreamResponse:
         request[EXCHANGE].explain(f"the backend failed: {error}")
         raise as_refusal(error) from error
     if answer.status >= 400:
-        return await _backend_error(request, call, answer)
-    headers = _headers(answer, request[EXCHANGE].endpoint.answer_type)
+        return request[EXCHANGE].endpoint.phrase(await _backend_error(request, call, answer))
+    headers = _headers(answer, request[EXCHANGE].endpoint.answer_type, shape.content_type)
     response = _Answer(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
-    client = _ClientSide(request, response, request.app[PATIENCE])
+    client = ClientSide(request, response, request.app[PATIENCE], shape.transform)
     try:
         await client.begin()
         if not call.answered:
             client.send_head()
-        while not await call.pour(client.take):
-            await client.catch_up()
-        await client.end(await call.rest())
+        await shape.pour(call, client)
     except UpstreamError as error:
         request[EXCHANGE].explain(f"the backend broke off: {error}")
+        client.say(shape.last_words, as_refusal(error))
         await _break_after_last_words(request, as_refusal(error).status)
     except web.HTTPException as fault:
         request[EXCHANGE].explain(f"the upload failed: {fault.text}")
+        client.say(shape.last_words, fault)
         await _break_after_last_words(request, fault.status)
     except ConnectionError:
         break_off(request, CLIENT_LEFT)
@@ -204,9 +244,9 @@ async def _backend_error(request: web.Request, call: Call, answer: Answer) -> we
     return web.Response(status=answer.status, body=body, headers=headers)
 
 
-def _headers(answer: Answer, content_type: str) -> dict[str, str]:
-    """Return what may be passed back of the head; content_type is for an answer without one."""
-    headers = {"Content-Type": answer.content_type or content_type}
+def _headers(answer: Answer, fallback: str, override: str | None = None) -> dict[str, str]:
+    """Return what may be passed back of the head; fallback is for an answer without a type."""
+    headers = {"Content-Type": override or answer.content_type or fallback}
     if answer.retry_after is not None:
         headers["Retry-After"] = answer.retry_after
     return headers

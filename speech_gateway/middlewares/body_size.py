@@ -1,5 +1,7 @@
 """Judges a body by the size it declares, before a byte of it is read."""
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from ..client_body import no_body, too_large
@@ -8,10 +10,14 @@ from . import Handler, Step
 
 
 class CheckBodySize(Step):
-    """Refuse a declared length over limit (bytes) with 413, and no body at all with 400."""
+    """Refuse a declared length over limit (bytes) with 413, and no body at all with 400.
 
-    def __init__(self, limit: int) -> None:
-        if limit < 1:
+    Some endpoints may have limits of their own, by path.
+    """
+
+    def __init__(self, limit: int, own: Mapping[str, int] | None = None) -> None:
+        self._own = own or {}
+        if min(limit, *self._own.values(), limit) < 1:
             raise ValueError("the body limit must be at least one byte")
         self._limit = limit
 
@@ -21,6 +27,7 @@ class CheckBodySize(Step):
             length = request.content_length
             if not request.body_exists or length == 0:
                 raise no_body(exchange.endpoint)
-            if length is not None and length > self._limit:
-                raise too_large(self._limit)
+            limit = self._own.get(exchange.endpoint.path, self._limit)
+            if length is not None and length > limit:
+                raise too_large(limit)
         return await handler(request)

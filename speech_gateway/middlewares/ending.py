@@ -5,7 +5,7 @@ import logging
 
 from aiohttp import web
 
-from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..persistence import decide_persistence
 from ..relay import break_off
 from . import Handler, Step
@@ -26,7 +26,7 @@ class EndExchange(Step):
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
         try:
-            response, refusal = await _answer(request, handler)
+            response, refusal = await _answer(request, handler, exchange)
             # A streamed answer that has ended was seen out by the relay.
             if exchange is None or (exchange.cut is None and exchange.code == CLIENT_LEFT):
                 await self._send_whole(request, response)
@@ -34,8 +34,6 @@ class EndExchange(Step):
             if exchange is not None and exchange.cut is not None:
                 exchange.code = exchange.cut
         if refusal is not None:
-            if exchange is not None:
-                exchange.explain(refusal.text or refusal.reason)
             raise refusal
         return response
 
@@ -61,10 +59,9 @@ class EndExchange(Step):
 
 
 async def _answer(
-    request: web.Request, handler: Handler
+    request: web.Request, handler: Handler, exchange: Exchange | None
 ) -> tuple[web.StreamResponse, web.HTTPException | None]:
     """Return what to send, and the exception it came as: aiohttp wants that raised again."""
-    refusal: web.HTTPException
     try:
         return await handler(request), None
     except web.HTTPException as raised:
@@ -78,4 +75,11 @@ async def _answer(
         refusal = web.HTTPInternalServerError(
             text=f"the gateway failed on this request; its log says why: {request[REQUEST_ID]}\n"
         )
+    if exchange is not None:
+        exchange.explain(refusal.text or refusal.reason)
+        return _phrased(exchange.endpoint.phrase(refusal))
     return refusal, refusal
+
+
+def _phrased(response: web.Response) -> tuple[web.Response, web.HTTPException | None]:
+    return response, response if isinstance(response, web.HTTPException) else None

@@ -1,21 +1,28 @@
 """Counts every request to an endpoint, whatever becomes of it."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
-from ..exchange import EXCHANGE, Exchange, endpoint_of
+from ..endpoints import Endpoint
+from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
 from . import Handler, Step
 
 
 class CountRequests(Step):
-    """Open the exchange at the request's head and count it out when it has ended."""
+    """Open the exchange at the request's head and count it out when it has ended.
 
-    def __init__(self, metrics: Metrics) -> None:
+    The pages beside the endpoints, and what leads nowhere, are no exchange.
+    """
+
+    def __init__(self, metrics: Metrics, endpoints: Iterable[Endpoint]) -> None:
         self._metrics = metrics
+        self._endpoints: dict[str | None, Endpoint] = {e.route: e for e in endpoints}
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        endpoint = endpoint_of(request)
+        endpoint = self._endpoints.get(request.match_info.route.name)
         if endpoint is None:
             return await handler(request)
         exchange = request[EXCHANGE] = Exchange(endpoint)
