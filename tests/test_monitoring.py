@@ -1,0 +1,539 @@
+"""What config/ gives to operators is true: rules, scrape configuration and dashboard are tried.
+
+Prometheus itself scrapes gateways under a mixed traffic and is asked every expression there is. An
+alert that does not fire gives nothing; so its parts are asked for without the comparison to a
+number that ends each (``promql.alert_parts`` refuses any other shape), alone and joined again.
+"""
+
+import asyncio
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    answer,
+    chunk,
+    scripted_backend,
+)
+from tests.support.client import connect
+from tests.support.gateway import Served
+from tests.support.program import serving_program
+from tests.support.prometheus import MISSING, Prometheus, running_prometheus, until
+from tests.support.promql import alert_parts, metrics
+from tests.test_readme import commands
+
+ROOT = Path(__file__).parent.parent
+CONFIG = ROOT / "config" / "prometheus" / "prometheus.yml"
+RULES = CONFIG.with_name("rules.yml")
+RULES_TEST = CONFIG.with_name("rules_test.yml")
+DASHBOARD = ROOT / "config" / "grafana" / "speech-gateway.json"
+
+PROMETHEUS_OWN = {"up"}
+"""What Prometheus itself adds to what it scrapes."""
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+COLUMNS = 24
+SCRAPE_INTERVAL = "250ms"
+SLOTS = 2
+WAITING = {"tts": 2, "stt": 1}
+LOOK_TIMEOUT = 20.0
+
+needs_prometheus = pytest.mark.skipif(bool(MISSING), reason=MISSING)
+
+
+def rules() -> list[dict[str, Any]]:
+    return [
+        rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
+    ]
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for rule in rules() if "alert" in rule]
+
+
+def recorded() -> set[str]:
+    return {rule["record"] for rule in rules() if "record" in rule}
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    assert len({key for key, _ in pairs}) == len(pairs), f"a key comes twice: {pairs}"
+    return dict(pairs)
+
+
+def dashboard() -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(DASHBOARD.read_text(), object_pairs_hook=_once)
+    return loaded
+
+
+def panels() -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = dashboard()["panels"]
+    return listed
+
+
+def targets() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every query of the dashboard and the title of its panel."""
+    for panel in panels():
+        for target in panel["targets"]:
+            yield panel["title"], target
+
+
+def variables() -> dict[str, dict[str, Any]]:
+    return {variable["name"]: variable for variable in dashboard()["templating"]["list"]}
+
+
+def variable_query(name: str) -> tuple[str, str]:
+    """Return the series whose labels a variable lists, and the label."""
+    query = variables()[name]["query"]["query"]
+    found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
+    assert found, query
+    return found[1], found[2]
+
+
+# --- the rules, by promtool
+
+
+@needs_prometheus
+@pytest.mark.parametrize(
+    ("what", "file"), [("check config", CONFIG), ("check rules", RULES), ("test rules", RULES_TEST)]
+)
+def test_promtool_finds_no_fault(what: str, file: Path) -> None:
+    run = subprocess.run(
+        ["promtool", *what.split(), str(file)], capture_output=True, text=True, check=False
+    )
+
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@needs_prometheus
+def test_the_commands_of_the_readme_do_what_they_say() -> None:
+    lines = [line for line in commands() if line.startswith("promtool")]
+    for line in lines:
+        subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
+    assert len(lines) == 2
+
+
+def test_every_alert_says_how_bad_what_and_where_to_look() -> None:
+    for alert in alerts():
+        assert alert["labels"]["severity"] in {"critical", "warning"}, alert["alert"]
+        assert "$labels.instance" in alert["annotations"]["summary"], alert["alert"]
+        assert "look" in alert["annotations"]["description"].lower() or (
+            "compare" in alert["annotations"]["description"].lower()
+        ), alert["alert"]
+        assert alert["for"], alert["alert"]
+
+
+def test_every_alert_is_tried_firing_and_quiet() -> None:
+    cases = [
+        (case["alertname"], bool(case["exp_alerts"]))
+        for test in yaml.safe_load(RULES_TEST.read_text())["tests"]
+        for case in test.get("alert_rule_test", [])
+    ]
+
+    wanted = {(alert["alert"], fires) for alert in alerts() for fires in (True, False)}
+    assert set(cases) == wanted
+
+
+def test_what_is_recorded_serves_alerts_and_dashboard_both() -> None:
+    judged = {name for alert in alerts() for name in metrics(alert["expr"])}
+    shown = {name for _, target in targets() for name in metrics(target["expr"])}
+
+    assert recorded() <= judged
+    assert recorded() <= shown
+
+
+# --- reading PromQL
+
+
+def test_metrics_are_told_from_all_else() -> None:
+    expr = (
+        'histogram_quantile(0.95, sum by (le, job) (rate(a_bucket{b="c{d} or e", f=~"$g"}[5m])))'
+        " / ignoring (h) group_left () (i:j:rate5m > 1e3) and on (k) l offset 5m"
+    )
+    assert metrics(expr) == {"a_bucket", "i:j:rate5m", "l"}
+
+
+def test_an_alert_is_taken_apart_at_its_thresholds() -> None:
+    expr = 'sum without (c) (a{d="x > 1 and y"} > 0) / b > 0.1\nand\nincrease(e[10m]) >= 20\n'
+    assert alert_parts(expr) == [
+        'sum without (c) (a{d="x > 1 and y"} > 0) / b',
+        "increase(e[10m])",
+    ]
+
+
+@pytest.mark.parametrize(
+    "expr",
+    ["a", "a > b", "a > 1 or b > 1", "a > 1 unless b > 1", "a > 1 > 2", "a > 1 and b", "(a > 1"],
+)
+def test_an_alert_of_another_shape_is_refused(expr: str) -> None:
+    with pytest.raises(AssertionError):
+        alert_parts(expr)
+
+
+# --- the dashboard's structure
+
+
+def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
+    ids = [panel["id"] for panel in panels()]
+    assert len(set(ids)) == len(ids)
+
+    places = [(panel["title"], panel["gridPos"]) for panel in panels()]
+    for title, place in places:
+        assert place["x"] >= 0, title
+        assert place["y"] >= 0, title
+        assert min(place["w"], place["h"]) > 0, title
+        assert place["x"] + place["w"] <= COLUMNS, title
+    for (one, a), (other, b) in combinations(places, 2):
+        apart = (
+            a["x"] + a["w"] <= b["x"]
+            or b["x"] + b["w"] <= a["x"]
+            or a["y"] + a["h"] <= b["y"]
+            or b["y"] + b["h"] <= a["y"]
+        )
+        assert apart, f"{one} overlaps {other}"
+
+
+def test_every_panel_asks_the_chosen_datasource_and_explains_itself() -> None:
+    assert variables()["datasource"]["type"] == "datasource"
+    for panel in panels():
+        title = panel["title"]
+        assert panel["datasource"] == DATASOURCE, title
+        assert panel["description"].strip(), title
+        defaults = panel["fieldConfig"]["defaults"]
+        assert "unit" in defaults or "mappings" in defaults, title
+        assert panel["targets"], title
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"]), title
+    for title, target in targets():
+        assert target["datasource"] == DATASOURCE, title
+        assert target["expr"].strip(), title
+        assert target["legendFormat"].strip(), title
+        assert 'job="$job"' in target["expr"], title
+        assert 'instance=~"$instance"' in target["expr"], title
+    for name in ("job", "instance"):
+        assert variables()[name]["datasource"] == DATASOURCE
+    assert variables()["instance"]["multi"]
+    assert variables()["instance"]["includeAll"]
+
+
+def test_tts_and_stt_stand_beside_each_other_and_are_alike() -> None:
+    pairs: dict[str, dict[str, dict[str, Any]]] = {}
+    for panel in panels():
+        endpoint, colon, topic = panel["title"].partition(": ")
+        if colon:
+            pairs.setdefault(topic, {})[endpoint] = panel
+
+    assert pairs
+    for topic, pair in pairs.items():
+        assert set(pair) == {"tts", "stt"}, topic
+        tts, stt = pair["tts"], pair["stt"]
+        assert stt["gridPos"] == {**tts["gridPos"], "x": tts["gridPos"]["w"]}, topic
+        for what in ("type", "targets", "fieldConfig", "options"):
+            assert json.dumps(stt[what]) == json.dumps(tts[what]).replace("tts", "stt"), topic
+
+
+def test_the_dashboard_is_tidy() -> None:
+    text = DASHBOARD.read_text()
+    assert text.endswith("}\n")
+    for number, line in enumerate(text.splitlines(), 1):
+        indent = len(line) - len(line.lstrip(" "))
+        assert indent % 2 == 0, number
+        assert line == line.rstrip(), number
+        assert "\t" not in line, number
+    assert dashboard()["id"] is None, "an id is the Grafana's it was taken from"
+
+
+async def test_every_metric_named_is_one_that_the_gateway_has(gateway: Served) -> None:
+    async with await gateway.connect() as client:
+        client.request("GET", "/metrics")
+        page = (await client.response()).text
+    there = {
+        re.split(r"[{ ]", line)[0]
+        for line in page.splitlines()
+        if line and not line.startswith("#")
+    }
+    asked = [(title, target["expr"]) for title, target in targets()]
+    asked += [(name, variable_query(name)[0]) for name in ("job", "instance")]
+    asked += [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()]
+
+    for where, expr in asked:
+        assert metrics(expr), where
+        assert metrics(expr) <= there | recorded() | PROMETHEUS_OWN, where
+
+
+# --- under traffic, by Prometheus
+
+
+LINE = b'{"Transcription":{"text":"good morning","segments":[],"language":"en"}}\n'
+TOO_MUCH = {"Content-Length": "1048577"}
+"""Refused by its head; no body follows."""
+
+
+@dataclass
+class Traffic:
+    """Clients of some gateways, and the counts they lead to."""
+
+    ports: list[int]
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    finished: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """How many requests have ended, by gateway, endpoint and code."""
+
+    async def script(self, call: BackendCall) -> None:
+        """Do what the media's last word says."""
+        media = await call.whole_media()
+        speaks = call.headers["x-streamkit-service"] == "tts"
+        head = OK_CHUNKED if speaks else OK_CHUNKED.replace(b"audio/ogg", b"application/json")
+        piece = chunk(b"OggS-speech" if speaks else LINE)
+        match media.split()[-1]:
+            case b"fail":
+                return
+            case b"silence":
+                await call.until_closed()
+            case b"endless":
+                await call.write(head + piece)
+                await call.until_closed()
+            case b"broken":
+                await call.write(answer(b"no!\n", "500 Internal Server Error", "text/plain"))
+            case b"held":
+                await call.write(head + piece)
+                while not self.release.is_set():
+                    await asyncio.sleep(0.1)  # silence would be a failure
+                    await call.write(piece)
+                await call.write(LAST_CHUNK)
+            case _:
+                await call.write(head + piece + LAST_CHUNK)
+
+    async def _ends(
+        self,
+        port: int,
+        endpoint: str,
+        word: str,
+        code: int,
+        *,
+        method: str = "POST",
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        body = None if headers == TOO_MUCH else f"OggS says {word}".encode()
+        async with await connect(port) as client:
+            client.request(method, f"/{endpoint}", headers, body)
+            if code == 499:
+                await client.head()
+                await client.piece()
+            else:
+                assert (await client.response()).status == code, f"{endpoint} {word}"
+        key = f"127.0.0.1:{port}", endpoint, str(code)
+        self.finished[key] = self.finished.get(key, 0) + 1
+
+    async def mixed(self) -> None:
+        """Send to each gateway what is served, what is refused, what fails, and who leaves."""
+        for endpoint in ("tts", "stt"):
+            for port in self.ports:
+                for method in ("POST", "POST", "PUT"):
+                    await self._ends(port, endpoint, "hello", 200, method=method)
+                await self._ends(port, endpoint, "much", 413, headers=TOO_MUCH)
+                await self._ends(
+                    port, endpoint, "cheese", 415, headers={"Content-Type": "image/png"}
+                )
+                await self._ends(port, endpoint, "x", 405, method="DELETE")
+                await self._ends(port, endpoint, "fail", 502)
+                await self._ends(port, endpoint, "broken", 500)
+                await self._ends(port, endpoint, "endless", 499)
+            await asyncio.gather(
+                *(self._ends(port, endpoint, "silence", 504) for port in self.ports)
+            )
+
+    async def crowd(self) -> None:
+        """Fill each gateway's slots, and have more wait, until release is set."""
+        async with asyncio.TaskGroup() as group:
+            for port in self.ports:
+                for _ in range(SLOTS):
+                    group.create_task(self._ends(port, "tts", "held", 200))
+            for port in self.ports:
+                for endpoint, number in WAITING.items():
+                    for _ in range(number):
+                        group.create_task(self._ends(port, endpoint, "held", 200))
+
+
+@dataclass
+class Site:
+    """Gateways, the Prometheus that scrapes them, and their addresses."""
+
+    prometheus: Prometheus
+    gateways: list[str]
+
+    def fillings(self) -> list[dict[str, str]]:
+        """Return what Grafana would put for the variables: all gateways, one, and some."""
+        # Of a variable of many values Grafana escapes each, for a regular expression in a string.
+        escaped = [re.sub(r"([$^*{}\[\]'+?.()|])", r"\\\\\1", name) for name in self.gateways]
+        scrape = yaml.safe_load(CONFIG.read_text())["global"]["scrape_interval"]
+        seconds = int(scrape.removesuffix("s"))
+        # max($__interval + scrape interval, 4 scrape intervals); an hour on a screen has the former
+        # at the scrape interval.
+        always = {"job": "speech-gateway", "__rate_interval": f"{4 * seconds}s"}
+        chosen = [variables()["instance"]["allValue"], escaped[0], f"({'|'.join(escaped)})"]
+        return [{**always, "instance": instance} for instance in chosen]
+
+    async def fault(self, expr: str) -> str:
+        """Return what is wrong with expr's data; nothing when it is right."""
+        samples = await self.prometheus.query(expr)
+        if not samples:
+            return "no data"
+        if not all(sample.sound for sample in samples):
+            return "not a number"
+        if any(sample.value < 0 for sample in samples) and "deriv" not in expr:
+            return "less than nothing"
+        return ""
+
+
+def filled(expr: str, values: dict[str, str]) -> str:
+    """Return expr with each variable's value, as Grafana sends it; an unknown one is an error."""
+    return re.sub(r"\$\{?(\w+)\}?", lambda found: values[found[1]], expr)
+
+
+def own_config(folder: Path, gateways: list[str]) -> Path:
+    """Write the shipped configuration with other targets and a short interval."""
+    config = yaml.safe_load(CONFIG.read_text())
+    config["global"] = dict.fromkeys(config["global"], SCRAPE_INTERVAL)
+    config["rule_files"] = [str(CONFIG.with_name(name)) for name in config["rule_files"]]
+    (job,) = config["scrape_configs"]
+    (static,) = job["static_configs"]
+    static["targets"] = gateways
+    path = folder / "prometheus.yml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+async def check_the_crowd(site: Site) -> None:
+    """See requests wait, by a scrape, and every slot taken and no more."""
+
+    async def seen() -> bool:
+        queues = await site.prometheus.query("gateway_waiting_requests")
+        shares = await site.prometheus.query("instance:gateway_slots_taken:ratio")
+        return sorted(s.value for s in queues) == sorted(
+            [*WAITING.values()] * len(site.gateways)
+        ) and [s.value for s in shares] == [1.0] * len(site.gateways)
+
+    await until(seen, LOOK_TIMEOUT)
+    in_flight = await site.prometheus.query(
+        "sum by (instance) (gateway_inflight_requests - gateway_waiting_requests)"
+    )
+    assert [s.value for s in in_flight] == [SLOTS] * len(site.gateways)
+
+
+async def check_the_numbers(site: Site, traffic: Traffic) -> None:
+    """See what was sent in what is shown, and in the shares that alerts judge."""
+
+    async def counted() -> bool:
+        samples = await site.prometheus.query(
+            "sum by (instance, endpoint, code) (gateway_requests_total) > 0"
+        )
+        counts = {
+            (s.labels["instance"], s.labels["endpoint"], s.labels["code"]): s.value for s in samples
+        }
+        return counts == traffic.finished
+
+    await until(counted, LOOK_TIMEOUT)
+    share = "endpoint_code:gateway_requests:ratio_rate10m"
+
+    async def judged() -> bool:
+        # A record follows its scrape by an evaluation.
+        left = await site.prometheus.query(f'{share}{{code="499"}} > 0')
+        return len(left) == 2 * len(site.gateways)
+
+    await until(judged, LOOK_TIMEOUT)
+    whole = await site.prometheus.query(f"sum without (code) ({share})")
+    assert [s.value for s in whole] == pytest.approx([1.0] * 2 * len(site.gateways))
+    taken = await site.prometheus.query("instance:gateway_slots_taken:ratio")
+    assert all(0 <= s.value <= 1 for s in taken)
+    reasons = await site.prometheus.query("gateway_rejected_total")
+    assert {s.labels["reason"]: s.value for s in reasons} == {
+        "too_large": 1,
+        "bad_content_type": 1,
+        "upstream_error": 2,
+    }
+
+
+async def check_the_dashboard(site: Site) -> list[str]:
+    """Return what is wrong with the data of any query, for any choice of gateways."""
+    wrong = []
+    for values in site.fillings():
+        for title, target in targets():
+            expr = filled(target["expr"], values)
+            if fault := await site.fault(expr):
+                wrong.append(f"{title}: {fault}: {expr}")
+            labels = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
+            wrong += [
+                f"{title}: the legend wants {lacking}: {expr}"
+                for sample in await site.prometheus.query(expr)
+                if (lacking := labels - set(sample.labels))
+            ]
+        for name, expected in (("job", {"speech-gateway"}), ("instance", set(site.gateways))):
+            series, label = variable_query(name)
+            listed = await site.prometheus.get(
+                f"/api/v1/label/{label}/values", **{"match[]": filled(series, values)}
+            )
+            if set(listed) != expected:
+                wrong.append(f"variable {name}: {listed}")
+    return wrong
+
+
+async def check_the_rules(site: Site) -> list[str]:
+    """Return what is wrong with the data of any rule, and what Prometheus finds wrong itself."""
+    wrong = []
+    for rule in rules():
+        name = rule.get("alert") or rule["record"]
+        exprs = [rule["expr"]]
+        if "alert" in rule:
+            parts = alert_parts(rule["expr"])
+            exprs = [*parts, " and ".join(f"({part})" for part in parts)]
+        wrong += [f"{name}: {fault}: {expr}" for expr in exprs if (fault := await site.fault(expr))]
+        if "record" in rule and (fault := await site.fault(name)):
+            wrong.append(f"{name}, recorded: {fault}")
+    told = await site.prometheus.get("/api/v1/rules")
+    evaluated = [rule for group in told["groups"] for rule in group["rules"]]
+    wrong += [f"{rule['name']}: {rule}" for rule in evaluated if rule["health"] != "ok"]
+    if len(evaluated) != len(rules()):
+        wrong.append("Prometheus has not as many rules")
+    return wrong
+
+
+@needs_prometheus
+@pytest.mark.timeout(180)
+async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -> None:
+    traffic = Traffic([])
+    flags = (f"--max-concurrency={SLOTS}", "--upstream-timeout=1s")
+    async with (
+        scripted_backend(traffic.script) as backend,
+        serving_program("--skit-url", backend.url, *flags) as one,
+        serving_program("--skit-url", backend.url, *flags) as other,
+    ):
+        traffic.ports = [one.port, other.port]
+        gateways = [f"127.0.0.1:{port}" for port in traffic.ports]
+        config = own_config(tmp_path, gateways)
+        async with running_prometheus(config, tmp_path) as prometheus:
+            site = Site(prometheus, gateways)
+
+            async def scraped() -> bool:
+                # Twice at least: a rate wants a count from before the traffic.
+                samples = await prometheus.query("count_over_time(gateway_slots[1m]) >= 2")
+                return len(samples) == len(gateways)
+
+            await until(scraped, LOOK_TIMEOUT)
+            await traffic.mixed()
+            crowd = asyncio.create_task(traffic.crowd())
+            try:
+                await check_the_crowd(site)
+            finally:
+                traffic.release.set()
+                await crowd
+            await check_the_numbers(site, traffic)
+            wrong = await check_the_dashboard(site) + await check_the_rules(site)
+            assert not wrong, "\n".join(wrong)
