@@ -115,10 +115,21 @@ class RawClient:
         self.leave()  # closing would wait for what is unsent, for ever if nobody takes it
 
 
-async def connect(port: int, *, receive_buffer: int | None = None) -> RawClient:
-    sock = socket.socket()
+async def connect(
+    port: int,
+    *,
+    receive_buffer: int | None = None,
+    host: str = "127.0.0.1",
+    sock: socket.socket | None = None,
+) -> RawClient:
+    """Connect, through sock where that is another machine's."""
+    sock = sock or socket.socket()
     sock.setblocking(False)
     if receive_buffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    try:
+        await asyncio.get_running_loop().sock_connect(sock, (host, port))
+    except BaseException:
+        sock.close()
+        raise
     return RawClient(*await asyncio.open_connection(sock=sock))

@@ -1,4 +1,4 @@
-"""Two machines and a cable between them: network namespaces, for what loopback cannot show."""
+"""Machines and the cables between them: network namespaces, for what loopback cannot show."""
 
 import ctypes
 import os
@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,4 +97,55 @@ def two_machines() -> Iterator[Network]:
         yield network
     finally:
         for machine in (network.gateway, network.client):
+            machine.remove()
+
+
+@dataclass(frozen=True)
+class Lan:
+    """Machines around a switch, by their addresses."""
+
+    switch: Machine
+    machines: Mapping[str, Machine]
+
+    def unplug(self, address: str) -> None:
+        """Pull a machine's cable out of the switch: nobody is told, and nothing comes through."""
+        self.switch.ip("link", "set", self._socket_of(address), "down")
+
+    def plug(self, address: str) -> None:
+        """Put a machine's cable into the switch."""
+        self.switch.ip("link", "set", self._socket_of(address), "up")
+
+    def lay(self, address: str) -> None:
+        """Lay a cable from a machine to the switch, and plug it in."""
+        machine, end = self.machines[address], self._socket_of(address)
+        machine.ip(
+            *("link", "add", "cable", "type", "veth", "peer", "name", end),
+            *("netns", self.switch.name),
+        )
+        machine.ip("addr", "add", f"{address}/24", "dev", "cable")
+        machine.ip("link", "set", "cable", "up")
+        self.switch.ip("link", "set", end, "master", "switch")
+        self.plug(address)
+
+    def _socket_of(self, address: str) -> str:
+        return f"to{list(self.machines).index(address)}"
+
+
+@contextmanager
+def lan(*addresses: str) -> Iterator[Lan]:
+    """Have a machine for each address, all on one switch."""
+    stem = f"speech-{uuid4().hex[:8]}"
+    machines = {address: Machine(f"{stem}-{address}") for address in addresses}
+    network = Lan(Machine(f"{stem}-switch"), machines)
+    everything = [network.switch, *machines.values()]
+    try:
+        for machine in everything:
+            machine.add()
+        network.switch.ip("link", "add", "switch", "type", "bridge")
+        network.switch.ip("link", "set", "switch", "up")
+        for address in addresses:
+            network.lay(address)
+        yield network
+    finally:
+        for machine in everything:
             machine.remove()

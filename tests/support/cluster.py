@@ -1,0 +1,198 @@
+"""Three gateways on three machines, each with its own backend, behind HAProxy on a fourth."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+from .backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+    scripted_backend,
+)
+from .client import RawClient, Response, connect
+from .haproxy import SERVERS, Haproxy, haproxy_on, until
+from .network import Lan, Machine, lan
+from .program import Program, program
+
+FRONT = "192.0.2.1"
+CLIENT = "192.0.2.2"
+GATEWAYS = dict(zip(SERVERS, ("192.0.2.11", "192.0.2.12", "192.0.2.13"), strict=True))
+"""The addresses in haproxy.cfg."""
+PORT = 8080
+STREAM = b"Go on until you are told to end."
+END = b"end"
+PACE = 0.05
+LOADERS = 6
+PAUSE = 0.02
+
+
+@dataclass
+class Node:
+    """A machine with a gateway and the backend that it calls."""
+
+    name: str
+    address: str
+    machine: Machine
+    backend: ScriptedBackend
+    streams: int = 0
+    """How many streams have begun here."""
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    """Lets the streams here go on to their end."""
+    gateway: Program | None = None
+
+    async def speak(self, call: BackendCall) -> None:
+        """Answer a text: with a stream when it asks for one, else with the gateway's name."""
+        if await call.whole_media() != STREAM:
+            return await call.write(answer(self.name.encode()))
+        self.streams += 1
+        await call.write(OK_CHUNKED)
+        number = 0
+        while not self.release.is_set():
+            await call.write(chunk(b"%d " % number))
+            number += 1
+            await asyncio.sleep(PACE)  # the pace of speech
+        return await call.write(chunk(END) + LAST_CHUNK)
+
+    async def start(self, stack: AsyncExitStack) -> None:
+        """Start the gateway, and wait until it is ready."""
+        self.gateway = await stack.enter_async_context(
+            program(
+                *("--listen", f"{self.address}:{PORT}", "--skit-url", self.backend.url),
+                *("--log-level", "warning"),  # nobody reads the log, and a full pipe would stall
+                before=self.machine.command,
+            )
+        )
+        await until(self._ready)
+
+    def signal(self, number: signal.Signals) -> None:
+        assert self.gateway is not None
+        self.gateway.signal(number)
+
+    async def ended(self) -> int:
+        assert self.gateway is not None
+        return await self.gateway.ended()
+
+    async def _ready(self) -> bool:
+        try:
+            sock = self.machine.socket()
+            async with await connect(PORT, host=self.address, sock=sock) as client:
+                client.request("GET", "/readyz")
+                return (await client.response()).status == 200
+        except ConnectionRefusedError:
+            return False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A short request, as its client saw it."""
+
+    begun: float
+    took: float
+    by: str
+    """The gateway that answered; empty when none did."""
+    failure: str
+
+
+@dataclass
+class Stream:
+    """A long answer under way, read as it comes."""
+
+    node: Node
+    reading: asyncio.Task[Response]
+
+    async def ended(self) -> bool:
+        """Return whether it ended as a whole; nothing may be missing in what came of it."""
+        response = await self.reading
+        *numbers, last = response.body.split(b" ")
+        assert numbers
+        assert numbers == [b"%d" % number for number in range(len(numbers))]
+        assert response.whole == (last == END), "an end that is not the backend's"
+        return response.whole
+
+
+@dataclass
+class Cluster:
+    """All of it, and a machine for the clients."""
+
+    lan: Lan
+    proxy: Haproxy
+    nodes: dict[str, Node]
+    stack: AsyncExitStack
+    asked: list[Asked] = field(default_factory=list)
+
+    async def connect(self) -> RawClient:
+        return await self.proxy.connect(self.lan.machines[CLIENT])
+
+    async def streams(self, each: int = 2) -> list[Stream]:
+        """Begin streams, as many on each gateway."""
+        return [await self._stream() for _ in range(each * len(self.nodes))]
+
+    @asynccontextmanager
+    async def load(self) -> AsyncIterator[None]:
+        """Have clients ask for something short, again and again, until the block ends."""
+        stop = asyncio.Event()
+        loaders = [asyncio.create_task(self._ask_until(stop)) for _ in range(LOADERS)]
+        try:
+            await until(lambda: {asked.by for asked in self.asked} >= set(self.nodes))
+            yield
+        finally:
+            stop.set()
+            await asyncio.gather(*loaders)
+
+    def since(self, moment: float) -> list[Asked]:
+        """Return the short requests that were begun after a moment."""
+        return [asked for asked in self.asked if asked.begun >= moment]
+
+    async def _stream(self) -> Stream:
+        begun = {name: node.streams for name, node in self.nodes.items()}
+        client = await self.connect()
+        self.stack.callback(client.leave)
+        client.request("POST", "/tts", body=STREAM)
+        reading = asyncio.create_task(client.response())
+        await until(lambda: {name: node.streams for name, node in self.nodes.items()} != begun)
+        (node,) = [node for node in self.nodes.values() if node.streams != begun[node.name]]
+        return Stream(node, reading)
+
+    async def _ask_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            self.asked.append(await self._ask())
+            await asyncio.sleep(PAUSE)  # bounds the load
+
+    async def _ask(self) -> Asked:
+        begun = time.monotonic()
+        by, failure = "", ""
+        try:
+            async with await self.connect() as client:
+                client.request("POST", "/tts", body=b"Hello.")
+                response = await client.response()
+            if response.status == 200 and response.whole:
+                by = response.text
+            else:
+                failure = repr(response)
+        except (OSError, EOFError) as error:  # asyncio's IncompleteReadError is an EOFError
+            failure = repr(error)
+        return Asked(begun, time.monotonic() - begun, by, failure)
+
+
+@asynccontextmanager
+async def cluster() -> AsyncIterator[Cluster]:
+    async with AsyncExitStack() as stack:
+        network = stack.enter_context(lan(FRONT, CLIENT, *GATEWAYS.values()))
+        nodes = {}
+        for name, address in GATEWAYS.items():
+            machine = network.machines[address]
+            listener = machine.socket()
+            listener.bind(("127.0.0.1", 0))
+            backend = await stack.enter_async_context(scripted_backend(listener=listener))
+            nodes[name] = node = Node(name, address, machine, backend)
+            backend.script = node.speak
+        await asyncio.gather(*(node.start(stack) for node in nodes.values()))
+        proxy = await stack.enter_async_context(haproxy_on(network.machines[FRONT], FRONT))
+        yield Cluster(network, proxy, nodes, stack)
