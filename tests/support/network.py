@@ -15,11 +15,25 @@ from uuid import uuid4
 GATEWAY_ADDRESS = "192.0.2.1"
 """Of the block for documentation (RFC 5737): nobody's."""
 CLIENT_ADDRESS = "192.0.2.2"
-MISSING = (
-    "needs root" if os.geteuid() else "" if shutil.which("ip") else "needs iproute2's ip command"
-)
-"""Why there can be no namespaces here; empty where there can be."""
 _NEW_NETWORK = 0x40000000
+
+
+def may_unshare(*namespaces: str) -> bool:
+    """Return whether namespaces may be made: root in a container often may not."""
+    command = ["unshare", *namespaces, "true"]
+    return subprocess.run(command, check=False, stderr=subprocess.DEVNULL).returncode == 0
+
+
+def _missing() -> str:
+    if os.geteuid():
+        return "needs root"
+    if not shutil.which("ip"):
+        return "needs iproute2's ip command"
+    return "" if may_unshare("--net") else "needs the right to make network namespaces"
+
+
+MISSING = _missing()
+"""Why there can be no namespaces here; empty where there can be."""
 
 
 def _ip(*words: str) -> None:

@@ -1,6 +1,7 @@
 """A machine with a real systemd as its first process, in namespaces of its own."""
 
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,8 +17,6 @@ SYSTEMD = Path("/lib/systemd/systemd")
 PYTHON = "/usr/bin/python3"
 """The sandbox hides those in people's homes."""
 BOOT_TIMEOUT = 30.0
-MISSING = network.MISSING or ("" if SYSTEMD.exists() else "needs systemd")
-"""Why there can be no such machine here; empty where there can be."""
 UNITS = "/etc/systemd/system"
 CREDENTIALS = "/etc/credstore"
 _NAMESPACES = ("-m", "-p", "-u", "-i", "-C", "-n")
@@ -46,6 +45,21 @@ exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH={UNITS}:/run/machine \
     SYSTEMD_GENERATOR_PATH=/nowhere SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/nowhere \\
     {SYSTEMD} --system --unit=multi-user.target --log-target=journal --show-status=no
 """
+
+
+def _missing() -> str:
+    if network.MISSING:
+        return network.MISSING
+    if not SYSTEMD.exists():
+        return "needs systemd"
+    if not re.search(r"^\S+ \S+ cgroup2 ", Path("/proc/mounts").read_text(), re.M):
+        return "needs control groups of the second version"
+    namespaces = ("--fork", "--pid", "--mount-proc", "--uts", "--ipc", "--cgroup")
+    return "" if network.may_unshare(*namespaces) else "needs the right to make namespaces"
+
+
+MISSING = _missing()
+"""Why there can be no such machine here; empty where there can be."""
 
 
 @dataclass(frozen=True)
