@@ -49,6 +49,7 @@ async def until(look: Callable[[], Awaitable[T]], timeout: float) -> T:
 class Prometheus:
     """A running one."""
 
+    url: str
     session: aiohttp.ClientSession
 
     async def get(self, path: str, **params: str) -> Any:
@@ -92,7 +93,7 @@ async def running_prometheus(config: Path, folder: Path) -> AsyncIterator[Promet
                     return False
 
             await until(ready, START_TIMEOUT)
-            yield Prometheus(session)
+            yield Prometheus(url, session)
     finally:
         if process.returncode is None:
             process.terminate()
