@@ -38,3 +38,13 @@ def opus_packets(data: bytes) -> list[list[bytes]]:
 def seconds_of(data: bytes) -> float:
     """Return how long the speech in data lasts."""
     return pages(data)[-1][0] / OPUS_RATE
+
+
+def cut_at_pages(data: bytes) -> list[bytes]:
+    """Return data's pages as they came, headers and all."""
+    cut, at = [], 0
+    for _, table, body in pages(data):
+        size = 27 + len(table) + len(body)
+        cut.append(data[at : at + size])
+        at += size
+    return cut

@@ -1,0 +1,182 @@
+"""Audio converted in a thread, fed and emptied from the event loop, bounded both ways."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+
+import av.error
+
+INPUT_LIMIT = 64 * 1024
+OUTPUT_LIMIT = 256 * 1024
+DAMAGED = "the audio is damaged, or of a kind that is not understood"
+UNEXPECTED = "the audio could not be converted"
+GIVEN_UP = "the conversion was given up"
+
+log = logging.getLogger(__name__)
+
+
+class ConversionError(Exception):
+    """The audio cannot be converted; the message is one line, for people."""
+
+
+class _GivenUpError(Exception):
+    """Nobody wants the output any more."""
+
+
+class Source:
+    """The input, as the thread reads it.
+
+    When the conversion is given up, the input ends, and nothing is raised: libav stands between a
+    read and whoever could catch that. The next write raises.
+    """
+
+    def __init__(self, conversion: "Conversion") -> None:
+        self._conversion = conversion
+
+    def read(self, size: int = -1) -> bytes:
+        """Wait for input; return some, at most size bytes, and nothing at the end."""
+        return self._conversion._take_input(size)
+
+
+Convert = Callable[[Source, Callable[[bytes], None]], None]
+
+
+class Conversion:
+    """One conversion, in a thread of pool, fed and emptied from the event loop.
+
+    The lock guards the two buffers and how far things are. The thread waits on it; the loop's side
+    never does, but on events that the thread has the loop set.
+    """
+
+    def __init__(self, convert: Convert, pool: Executor) -> None:
+        self._convert = convert
+        self._loop = asyncio.get_running_loop()
+        self._lock = threading.Condition()
+        self._input = bytearray()
+        self._output = bytearray()
+        self._ended = False
+        self._closed = False
+        self._over = False
+        self._failure: str | None = None
+        self._room = asyncio.Event()
+        self._ready = asyncio.Event()
+        pool.submit(self._run).add_done_callback(self._finish)
+
+    async def feed(self, piece: bytes) -> None:
+        """Hand piece to the thread, once it is behind by no more than 64 KiB.
+
+        Returns at once when the thread is over or given up. Cancelled, piece was not taken.
+        """
+        while True:
+            with self._lock:
+                if self._over or self._closed:
+                    return
+                if len(self._input) <= INPUT_LIMIT:
+                    self._input += piece
+                    self._lock.notify()
+                    return
+                self._room.clear()
+            await self._room.wait()
+
+    def end(self) -> None:
+        """Say that no more input will come."""
+        with self._lock:
+            self._ended = True
+            self._lock.notify()
+
+    async def read(self) -> bytes:
+        """Return what output has gathered, as soon as there is some; nothing at the end.
+
+        Raises:
+            ConversionError: there will be no more, and it is not the end.
+        """
+        while True:
+            with self._lock:
+                if self._output:
+                    taken = bytes(self._output)
+                    self._output.clear()
+                    self._lock.notify()
+                    return taken
+                if self._failure is not None:
+                    raise ConversionError(self._failure)
+                if self._over:
+                    return b""
+                self._ready.clear()
+            await self._ready.wait()
+
+    def close(self) -> None:
+        """Give up, unless it is over: the thread ends at its next read or write."""
+        with self._lock:
+            if self._over:
+                return
+            self._closed = True
+            self._failure = GIVEN_UP
+            self._input.clear()
+            self._output.clear()
+            self._lock.notify()
+        self._wake()
+
+    def _run(self) -> str | None:
+        """Convert, in the thread; return what failed."""
+        if self._closed:
+            return None
+        try:
+            self._convert(Source(self), self._put_output)
+        except ConversionError as error:
+            return str(error)
+        except _GivenUpError:
+            return None
+        except av.error.FFmpegError:
+            return DAMAGED
+        except Exception:
+            if not self._closed:
+                log.exception("A conversion of audio failed")
+            return UNEXPECTED
+        return None
+
+    def _finish(self, done: "Future[str | None]") -> None:
+        """Note the end; this comes too when a pool that shuts down drops what has not begun."""
+        failure = GIVEN_UP if done.cancelled() else done.result()
+        with self._lock:
+            self._over = True
+            if self._failure is None:
+                self._failure = failure
+            self._input.clear()
+        self._tell_loop()
+
+    def _take_input(self, size: int) -> bytes:
+        with self._lock:
+            self._lock.wait_for(lambda: self._input or self._ended or self._closed)
+            had = len(self._input)
+            taken = bytes(self._input[:size] if size >= 0 else self._input)
+            del self._input[: len(taken)]
+            now_has_room = had > INPUT_LIMIT >= len(self._input)
+        if now_has_room:
+            self._tell_loop()
+        return taken
+
+    def _put_output(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            with self._lock:
+                self._lock.wait_for(lambda: len(self._output) < OUTPUT_LIMIT or self._closed)
+                if self._closed:
+                    raise _GivenUpError
+                first = not self._output
+                room = OUTPUT_LIMIT - len(self._output)
+                self._output += rest[:room]
+                rest = rest[room:]
+            if first:
+                self._tell_loop()
+
+    def _tell_loop(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._wake)
+        except RuntimeError:  # the loop is closed, and nobody is left to convert for
+            self._closed = True
+
+    def _wake(self) -> None:
+        self._room.set()
+        self._ready.set()

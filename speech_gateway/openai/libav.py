@@ -1,0 +1,126 @@
+"""What both directions need of libav: samples out of a file that comes, a file out of samples."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
+from typing import NoReturn, Protocol
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+
+
+class Readable(Protocol):
+    """What a demuxer reads; with ``seek`` and ``tell`` it may also go back."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+class NoOtherFileError(Exception):
+    """A file wants another one opened."""
+
+
+def _open_nothing(*_: object) -> NoReturn:
+    raise NoOtherFileError
+
+
+def open_input(
+    file: Readable, container: str, decoders: Iterable[str], probe_bytes: int
+) -> InputContainer:
+    """Open file as container, and nothing else that it may name."""
+    allowed = ",".join(decoders)
+    options = {
+        "probesize": str(probe_bytes),
+        "analyzeduration": "0",
+        "format_whitelist": container,
+        "codec_whitelist": allowed,
+        "protocol_whitelist": "none",
+    }
+    return av.open(
+        file,
+        "r",
+        format=container,
+        container_options=options,
+        buffer_size=4096,
+        metadata_errors="replace",
+        io_open=_open_nothing,
+    )
+
+
+def resampled(frames: Iterable[AudioFrame], sample_format: str, rate: int) -> Iterator[AudioFrame]:
+    """Yield frames as mono of one format and rate, one after the other without a gap.
+
+    What came may change its own rate or channels in the middle.
+    """
+    shape = None
+    resampler = AudioResampler(sample_format, "mono", rate)
+    for frame in frames:
+        came = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if shape not in (None, came):
+            yield from _flushed(resampler)
+            resampler = AudioResampler(sample_format, "mono", rate)
+        shape = came
+        frame.pts = None  # gaps in what came are not heard, and jumps back do no harm
+        yield from resampler.resample(frame)
+    yield from _flushed(resampler)
+
+
+def _flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
+    # A resampler with nothing to do passes the None on too.
+    return (frame for frame in resampler.resample(None) if frame is not None)
+
+
+class _Written:
+    """The file that a muxer writes to."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def write(self, data: bytes) -> int:
+        self._data += data
+        return len(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self._data)
+        self._data.clear()
+        return taken
+
+
+class Encoder:
+    """Frames of one rate, mono, to a file that leaves while it is made."""
+
+    def __init__(
+        self,
+        container: str,
+        codec: str,
+        *,
+        rate: int,
+        bit_rate: int | None,
+        codec_options: Mapping[str, str],
+        container_options: Mapping[str, str],
+    ) -> None:
+        self._written = _Written()
+        options = {"flush_packets": "1", **container_options}
+        self._file = av.open(self._written, "w", format=container, container_options=options)
+        stream = self._file.add_stream(codec, rate=rate, layout="mono", options=dict(codec_options))
+        assert isinstance(stream, AudioStream)
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
+        self._stream = stream
+        self._rate = rate
+        self.samples = 0
+
+    def encode(self, frame: AudioFrame) -> bytes:
+        """Return what of the file is ready with this frame."""
+        frame.pts = self.samples
+        frame.time_base = Fraction(1, self._rate)
+        self.samples += frame.samples
+        self._file.mux(self._stream.encode(frame))
+        return self._written.take()
+
+    def finish(self) -> bytes:
+        """Return the rest of the file."""
+        self._file.mux(self._stream.encode(None))
+        self._file.close()
+        return self._written.take()

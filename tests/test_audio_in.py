@@ -1,0 +1,218 @@
+"""Uploads of all kinds to Ogg/Opus: while they come, and nothing but them."""
+
+import asyncio
+import struct
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from speech_gateway.openai.audio_in import (
+    EMPTY,
+    KINDS,
+    LONGEST_SECONDS,
+    NO_AUDIO,
+    NOT_KNOWN,
+    STRANGE_RATE,
+    TOO_LONG,
+    Upload,
+)
+from speech_gateway.openai.conversion import Conversion, ConversionError
+from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film
+from tests.support.converting import SECONDS, Pieces, converted, threads
+from tests.support.ogg import opus_packets, pages
+
+EXPERIMENTAL = (("strict", "experimental"),)
+STREAMED = {
+    "wav": Kind("wav", "pcm_s16le", layout="stereo"),
+    "wav-stream": Kind("wav", "pcm_s16le", rate=16_000, seekable=False),
+    "wav-8-bit": Kind("wav", "pcm_u8", rate=24_000),  # libav looks at 64 KiB of a WAV first
+    "wav-float": Kind("wav", "pcm_f32le", rate=96_000),
+    "mp3": Kind("mp3", "libmp3lame", layout="stereo"),
+    "mp3-bare": Kind("mp3", "libmp3lame", rate=22_050, options=(("id3v2_version", "0"),)),
+    "webm": Kind("webm", "libopus", rate=48_000, layout="stereo"),
+    "webm-live": Kind("webm", "libopus", rate=48_000, seekable=False, options=(("live", "1"),)),
+    "webm-video": Kind("webm", "libopus", rate=48_000, video="libvpx"),
+    "webm-vorbis": Kind("webm", "vorbis", layout="stereo", codec_options=EXPERIMENTAL),
+    "ogg-opus": Kind("ogg", "libopus", rate=48_000, layout="stereo"),
+    "ogg-vorbis": Kind("ogg", "vorbis", layout="stereo", codec_options=EXPERIMENTAL),
+    "flac": Kind("flac", "flac", layout="stereo"),
+    "flac-5.1": Kind("flac", "flac", rate=48_000, layout="5.1"),
+}
+SPOOLED = {
+    "m4a": Kind("ipod", "aac", layout="stereo"),
+    "m4a-lossless": Kind("ipod", "alac"),
+    "mp4-pieces": Kind("mp4", "aac", options=(("movflags", "frag_keyframe+empty_moov"),)),
+    "mp4-video": Kind("mp4", "aac", video="mpeg4"),
+}
+ALL = STREAMED | SPOOLED
+SECONDS_LONG = 8.0
+
+
+def uploaded(data: bytes) -> tuple[Upload, bytes]:
+    """Return a conversion that is over, and what it made."""
+    upload, made = Upload(), bytearray()
+    upload.convert(Pieces(data), made.extend)
+    return upload, bytes(made)
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(ConversionError) as caught:
+        uploaded(data)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_any_kind_becomes_mono_opus_in_pages_of_20_ms(name: str) -> None:
+    upload, made = uploaded(recorded(ALL[name], SECONDS_LONG))
+
+    samples, rate = heard(made)
+    middle = samples[rate : rate + 4800]
+    assert len(samples) / rate == pytest.approx(upload.seconds, abs=0.001)
+    assert upload.seconds == pytest.approx(SECONDS_LONG, abs=0.1)
+    assert max(middle) == pytest.approx(0.17, abs=0.1)  # by how channels are mixed
+    assert sum(a < 0 <= b for a, b in pairwise(middle)) in (43, 44, 45)
+    assert pages(made)[0][2][:8] + pages(made)[0][2][9:10] == b"OpusHead\x01"
+    assert {len(packets) for packets in opus_packets(made)[2:]} == {1}
+
+
+@pytest.mark.parametrize("name", STREAMED)
+async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
+    data = recorded(STREAMED[name], SECONDS_LONG)
+    async with threads() as pool:
+        conversion = Conversion(Upload().convert, pool)
+        await conversion.feed(data[: len(data) // 2])
+
+        made = b""
+        async with asyncio.timeout(SECONDS):
+            while made.count(b"OggS") < 10:
+                made += await conversion.read()
+
+        conversion.close()
+
+
+async def test_it_makes_no_difference_how_an_upload_is_cut() -> None:
+    data = recorded(STREAMED["mp3"], 1.0)
+
+    made = await converted(Upload().convert, (data[at : at + 1] for at in range(len(data))))
+
+    # But for the stream's serial number, which is drawn, and the checksums over it.
+    assert opus_packets(made) == opus_packets(uploaded(data)[1])
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
+def test_a_wav_that_does_not_know_its_length_goes_on_to_its_end(size: int) -> None:
+    data = bytearray(recorded(STREAMED["wav"], 1.0))
+    at = data.index(b"data") + 4
+    struct.pack_into("<I", data, 4, size)
+    struct.pack_into("<I", data, at, size)
+
+    upload, _ = uploaded(bytes(data))
+
+    assert upload.seconds == pytest.approx(1.0, abs=0.01)
+
+
+def test_what_follows_a_wav_s_samples_is_not_heard() -> None:
+    data = recorded(STREAMED["wav"], 1.0) + b"LIST" + struct.pack("<I", 88_200) + bytes(88_200)
+
+    assert uploaded(data)[0].seconds == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("name", [*STREAMED, "mp4-pieces"])
+def test_of_a_file_that_is_cut_there_is_what_there_is(name: str) -> None:
+    data = recorded(ALL[name], SECONDS_LONG)
+
+    upload, _ = uploaded(data[: len(data) // 2])
+
+    assert SECONDS_LONG / 4 < upload.seconds < SECONDS_LONG * 0.6
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", EMPTY),
+        (b"hello, is this on?", NOT_KNOWN),
+        (bytes(5000), NOT_KNOWN),
+        (b"%PDF-1.7 and so on", NOT_KNOWN),
+        (b"RIFF\0\0\0\0WAVE", NO_AUDIO),
+        (b"OggS" + bytes(100), NO_AUDIO),
+        (b"fLaC" + bytes(100), NO_AUDIO),
+        (b"ID3\x04\0\0\0\0\0\0" + bytes(100), NO_AUDIO),
+        (b"\x1a\x45\xdf\xa3" + bytes(100), NO_AUDIO),
+        (b"\0\0\0\x18ftypM4A \0\0\0\0", NO_AUDIO),
+        (recorded(ALL["m4a"], 1.0)[:10_000], NO_AUDIO),
+        (recorded(ALL["wav"], 1.0)[:44], NO_AUDIO),
+    ],
+)
+def test_what_is_no_audio_is_refused_with_what_would_be_right(data: bytes, told: str) -> None:
+    assert refusal(data) == told
+    assert told.endswith(f"send {KINDS}")
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "mpeg4"), ("webm", "libvpx")])
+def test_a_film_without_sound_is_refused(container: str, codec: str) -> None:
+    assert refusal(silent_film(container, codec)) == NO_AUDIO
+
+
+@pytest.mark.parametrize(
+    "playlist",
+    [
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{path}\n#EXT-X-ENDLIST\n",
+        "ffconcat version 1.0\nfile '{path}'\n",
+        "[playlist]\nFile1={path}\n",
+        '<?xml version="1.0"?><MPD><BaseURL>{path}</BaseURL></MPD>',
+        "v=0\nc=IN IP4 127.0.0.1\nm=audio 5004 RTP/AVP 0\n",
+    ],
+)
+@pytest.mark.parametrize("posing_as", [b"", b"ID3\x04\0\0\0\0\0\0", b"OggS", b"\0\0\0\x08ftyp"])
+def test_a_playlist_opens_no_file(tmp_path: Path, playlist: str, posing_as: bytes) -> None:
+    other = tmp_path / "other.wav"
+    other.write_bytes(recorded(ALL["wav"], 1.0))
+
+    told = refusal(posing_as + playlist.format(path=other).encode())
+
+    assert told in (NOT_KNOWN, NO_AUDIO)
+
+
+@pytest.mark.parametrize("rate", [1, 100_000_000])
+def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> None:
+    data = bytearray(recorded(ALL["wav"], 1.0))
+    struct.pack_into("<I", data, 24, rate)
+
+    assert refusal(bytes(data)) == STRANGE_RATE
+
+
+def test_hours_of_silence_in_a_small_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("speech_gateway.openai.audio_in.LONGEST_SECONDS", 0.5)
+
+    assert refusal(opus_speech(1.0)) == TOO_LONG
+    assert LONGEST_SECONDS == 4 * 3600
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "count_at"),
+    [("m4a", b"stsz", 12), ("mp4-pieces", b"trun", 8)],
+)
+def test_an_mp4_that_counts_more_samples_than_it_has_bytes_is_refused(
+    name: str, table: bytes, count_at: int
+) -> None:
+    data = bytearray(recorded(ALL[name], 1.0))
+    struct.pack_into(">I", data, data.index(table) + count_at, 2**24)
+
+    assert refusal(bytes(data)) == NO_AUDIO
+
+
+def test_an_mp4_with_a_packed_index_is_refused() -> None:
+    data = recorded(ALL["m4a"], 1.0) + b"\0\0\0\x10moov\0\0\0\x08cmov"
+
+    assert refusal(data) == NO_AUDIO
+
+
+def test_nothing_is_printed_by_libav(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ALL:
+        data = recorded(ALL[name], SECONDS_LONG)
+        uploaded(data[: len(data) * 9 // 10] if name in STREAMED else data)
+    with pytest.raises(ConversionError):
+        uploaded(b"OggS" + bytes(100))
+
+    assert capfd.readouterr() == ("", "")
