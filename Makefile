@@ -20,12 +20,12 @@ BENCH_ROUNDS ?= 3
 PREFIX ?= /opt/speech-gateway
 CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
-EXTRAS ?= embedded
+EXTRAS ?= embedded,openai
 
 .PHONY: run test soak bench lint config install uninstall clean
 
 run: $(VENV)/run.stamp
-	@exec $(BIN)/python -m speech_gateway --skit-url embedded --listen $(LISTEN)
+	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
 
 test: $(VENV)/test.stamp
 	$(BIN)/coverage erase
@@ -75,9 +75,9 @@ clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.
-$(VENV)/run.stamp: EXTRAS := embedded
-$(VENV)/test.stamp: EXTRAS := embedded,test
-$(VENV)/lint.stamp: EXTRAS := embedded,test,lint
+$(VENV)/run.stamp: EXTRAS := embedded,openai
+$(VENV)/test.stamp: EXTRAS := embedded,openai,test
+$(VENV)/lint.stamp: EXTRAS := embedded,openai,test,lint
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
 	@echo "Setting up $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

@@ -8,6 +8,7 @@ from . import handlers
 from .client_body import leave_expectation
 from .connector import UpstreamAddress
 from .endpoints import ENDPOINTS
+from .face import Face
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
 from .middlewares.bearer import CheckKey
@@ -33,8 +34,10 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     """Return the gateway's application, standing in front of backend."""
     metrics = Metrics(slots=settings.max_concurrency, refusals=_refusals(settings))
     drain = Drain()
+    openai = _openai(settings)
+    endpoints = (*ENDPOINTS.values(), *openai.endpoints)
     way: list[Plugin] = [
-        CountRequests(metrics, ENDPOINTS.values()),  # outermost: no ending escapes it
+        CountRequests(metrics, endpoints),  # outermost: no ending escapes it
         LogRequests(),  # gives the id that all further in may write of; its line tells the ending
         EndExchange(
             settings.client_timeout
@@ -46,12 +49,13 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
         CheckMethod(),  # by the head alone,
         CheckContentType(),  # cheapest first,
-        CheckBodySize(settings.max_body_bytes),  # before a byte of the body is asked for
+        CheckBodySize(settings.max_body_bytes, openai.body_limits),  # before a byte is asked for
         ReadText(  # before the gate, so that a slow sender of text holds no slot
             max_characters=settings.max_tts_text_size,
             max_bytes=settings.max_body_bytes,
             timeout=settings.client_timeout,
         ),
+        *openai.steps,  # what else is read before the gate
         Gate(  # last: who holds a slot has nothing left to be refused for
             metrics,
             slots=settings.max_concurrency,
@@ -78,8 +82,18 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     )
     app.on_cleanup.append(skit.close)
     app[READINESS] = Readiness(skit, drain)
+    openai.add_to(app, skit)
     _add_routes(app)
     return app
+
+
+def _openai(settings: Settings) -> Face:
+    """Return what OpenAI's clients are served by: nothing, unless that is switched on."""
+    if not settings.openai:
+        return Face()
+    from .openai.face import OpenAIFace  # noqa: PLC0415 - its parts may not be installed
+
+    return OpenAIFace(settings)
 
 
 def _admission(settings: Settings) -> Iterator[Plugin]:

@@ -142,6 +142,10 @@ class Call:
         """
         return await self._upstream.pour(sink)
 
+    async def read(self) -> bytes:
+        """Return what has come of the answer's body; nothing at its end. Raises as answer does."""
+        return await self._upstream.read()
+
     async def rest(self) -> bytes:
         """Return what is left of the answer's body at its end."""
         return await self._upstream.read()

@@ -1,5 +1,6 @@
 """The settings: each defined once, for the command line, the environment, the file and the help."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 from . import logs, pipelines, plugins, values
@@ -7,6 +8,8 @@ from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .engine import missing_parts
 from .middlewares import Plugin
+from .openai import voices
+from .openai.voices import Voices
 from .pipelines import Pipeline
 from .sources import Option
 
@@ -17,6 +20,17 @@ def _pipeline(text: str) -> Pipeline:
 
 def _plugins(text: str) -> list[Plugin]:
     return [plugins.load(reference.strip()) for reference in text.split(",") if reference.strip()]
+
+
+def _openai(text: str) -> bool:
+    wanted = values.switch(text)
+    if wanted and not all(find_spec(module) for module in ("av", "python_multipart")):
+        raise ValueError("needs av and python-multipart: install speech-gateway[openai]")
+    return wanted
+
+
+def _voices(text: str) -> Voices:
+    return voices.load(Path(text))
 
 
 def _client_keys(text: str) -> ClientKeys:
@@ -160,6 +174,28 @@ OPTIONS = (
         "package.module:factory of a middleware; repeatable, or with commas",
         repeatable=True,
         example="package.module:factory",
+    ),
+    Option(
+        "openai",
+        "GATEWAY_OPENAI",
+        _openai,
+        "serve OpenAI's audio API too, under /v1",
+        "false",
+        switch=True,
+    ),
+    Option(
+        "voices",
+        "GATEWAY_VOICES",
+        _voices,
+        "YAML file of the voices that OpenAI's clients may name (default: the packaged one)",
+        example="/etc/speech-gateway/voices.yml",
+    ),
+    Option(
+        "max-upload-bytes",
+        "GATEWAY_MAX_UPLOAD_BYTES",
+        values.whole(1),
+        "largest file that OpenAI's clients may have transcribed, in bytes",
+        "26214400",
     ),
     Option(
         "trusted-hops",

@@ -208,15 +208,15 @@ async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamRes
         request[EXCHANGE].explain(f"the backend failed: {error}")
         raise as_refusal(error) from error
     if answer.status >= 400:
-        return request[EXCHANGE].endpoint.phrase(await _backend_error(request, call, answer))
+        return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
     headers = _headers(answer, request[EXCHANGE].endpoint.answer_type, shape.content_type)
     response = _Answer(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
     client = ClientSide(request, response, request.app[PATIENCE], shape.transform)
     try:
         await client.begin()
-        if not call.answered:
-            client.send_head()
+        if not call.answered or shape.pour is not pour:
+            client.send_head()  # what is not all here yet may take its time, or fail
         await shape.pour(call, client)
     except UpstreamError as error:
         request[EXCHANGE].explain(f"the backend broke off: {error}")
@@ -233,7 +233,7 @@ async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamRes
     return response
 
 
-async def _backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
+async def backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
     """Return the backend's error as it may be passed back."""
     body = await call.error_body()
     request[EXCHANGE].explain("the backend refused")

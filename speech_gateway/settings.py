@@ -11,6 +11,7 @@ from . import pipelines
 from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .middlewares import Plugin
+from .openai.voices import Voices
 from .options import OPTIONS
 from .pipelines import Pipeline
 from .sources import Given, read_sources
@@ -48,6 +49,10 @@ class Settings:
     drain_timeout: float
     metrics_listen: ListenAddress | None
     plugins: tuple[Plugin, ...]
+    openai: bool
+    voices: Voices | None
+    """None: the packaged ones."""
+    max_upload_bytes: int
     trusted_hops: tuple[tuple[Network, ...], ...] | None
     client_keys: ClientKeys | None
     client_share: float

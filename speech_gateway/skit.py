@@ -44,14 +44,18 @@ class Skit:
             f"GET {address.base_path}/healthz HTTP/1.1\r\n"
             f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
         ).encode("latin-1")
-        self._templates = {
-            name: CallTemplate(endpoint, pipelines[name], address, token)
-            for name, endpoint in ENDPOINTS.items()
-        }
+        self._address, self._token = address, token
+        self._templates = {name: self.template(name, pipelines[name]) for name in ENDPOINTS}
 
-    def call(self, exchange: Exchange, request_id: str) -> Call:
-        """Return a call that is still to be made."""
-        template = self._templates[exchange.endpoint.name]
+    def template(self, name: str, pipeline: Pipeline) -> CallTemplate:
+        """Return what calls to a pipeline of that name (tts or stt) have in common."""
+        return CallTemplate(ENDPOINTS[name], pipeline, self._address, self._token)
+
+    def call(
+        self, exchange: Exchange, request_id: str, template: CallTemplate | None = None
+    ) -> Call:
+        """Return a call that is still to be made, to the endpoint's own pipeline or another."""
+        template = template or self._templates[exchange.endpoint.name]
         return Call(self._connector, template, exchange, request_id)
 
     async def close(self, _app: web.Application) -> None:

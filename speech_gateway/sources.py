@@ -27,6 +27,8 @@ class Option:
     help: str
     default: str | None = None
     repeatable: bool = False
+    switch: bool = False
+    """Whether the flag alone, without a value, means true."""
     example: str | None = None
     """For the commented file of all settings, where there is no default."""
 
@@ -132,7 +134,7 @@ def _make_parser(options: Sequence[Option]) -> _Parser:
             # Lists, and a missing value, arrive here instead of ending the parsing.
             action="append",
             nargs="?",
-            const=_NO_VALUE,
+            const="true" if option.switch else _NO_VALUE,
             metavar="VALUE",
             help=option.help + default,
         )

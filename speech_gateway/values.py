@@ -14,6 +14,7 @@ from .connector import UpstreamAddress
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 EMBEDDED = "embedded"
+_ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
 _DECIMAL = re.compile(r"\d+(\.\d*)?|\.\d+", re.ASCII)
@@ -143,6 +144,14 @@ def text_value(text: str) -> str:
     if not text.strip() or not text.isprintable():
         raise ValueError("must be a printable text")
     return text
+
+
+def switch(text: str) -> bool:
+    """Parse true or false, in the words that are usual."""
+    word = text.strip().lower()
+    if word not in _ON + _OFF:
+        raise ValueError("must be true or false")
+    return word in _ON
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

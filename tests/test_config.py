@@ -5,12 +5,17 @@ from pathlib import Path
 
 from scripts.write_config import CONFIG, render
 from speech_gateway import settings
+from speech_gateway.openai.voices import PACKAGED
 from speech_gateway.options import OPTIONS
 
 
 def test_the_file_is_what_the_settings_definitions_make_of_it() -> None:
     assert CONFIG.read_text() == render(), "run: make config"
     assert re.findall(r"^#([a-z-]+): ", render(), re.MULTILINE) == [o.name for o in OPTIONS]
+
+
+def test_the_voices_are_the_packaged_ones() -> None:
+    assert CONFIG.with_name("voices.yml").read_text() == PACKAGED.read_text()
 
 
 def test_as_it_stands_it_changes_nothing() -> None:

@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import subprocess
+import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -110,3 +112,20 @@ async def test_the_microphone_script_says_what_it_lacks(tmp_path: Path) -> None:
 
     assert run.returncode == 1
     assert "ffmpeg is needed" in run.stderr
+
+
+async def test_openais_clients_are_served_as_it_says(tmp_path: Path) -> None:
+    block = re.search(r"code-block:: python\n\n((?:    .*\n)+)", README.read_text())
+    assert block is not None
+    example = textwrap.dedent(block[1])
+    assert len(example.splitlines()) == 5
+    async with serving_program("--skit-url", "embedded", "--openai") as run:
+        (tmp_path / "five.py").write_text(
+            example.replace("localhost:8080", f"localhost:{run.port}")
+        )
+        heard = await shell(f"{sys.executable} -W ignore five.py", run.port, tmp_path)
+        await shell(command("-o speech.mp3"), run.port, tmp_path)
+        heard_again = await shell(command("file=@speech.mp3"), run.port, tmp_path)
+
+    assert "quick brown fox" in heard
+    assert "fox" in json.loads(heard_again)["text"]

@@ -9,6 +9,7 @@ from ..pipelines import PipelineError, check, nodes, parse
 
 SPEECH_OUT = "audio::opus::encoder"
 SPEECH_IN = "audio::opus::decoder"
+LANGUAGE = "en"
 SLOWEST, FASTEST = 0.25, 4.0
 
 
@@ -58,6 +59,8 @@ def plan_for(pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
             min_chunk=int(_number(chunker, "min_length", 10, 0, 100_000)),
         )
     if SPEECH_IN in by_kind:
+        if str(params.get("language", LANGUAGE)) != LANGUAGE:
+            raise PlanError(400, f"this engine hears {LANGUAGE} alone; language must be that")
         return TranscribePlan(
             max_segment_seconds=_number(params, "max_segment_duration_secs", 30.0, 1.0, 600.0)
         )

@@ -6,6 +6,9 @@ from ..client_keys import ClientKeys
 from ..exchange import EXCHANGE
 from . import Handler, Step
 
+FREE = frozenset({"/healthz", "/readyz", "/metrics"})
+"""For who looks after the gateway, not for its clients."""
+
 
 class CheckKey(Step):
     """Refuse a client without a known key with 401 (RFC 6750); note whose it is."""
@@ -15,8 +18,7 @@ class CheckKey(Step):
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        exchange = request.get(EXCHANGE)
-        if exchange is None:
+        if request.path in FREE:
             return await handler(request)
         shown = request.headers.getall(hdrs.AUTHORIZATION, [])
         scheme, _, key = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
@@ -25,7 +27,8 @@ class CheckKey(Step):
         name = self._keys.name_of(key.strip())
         if name is None:
             raise _refusal("this key is not known here\n", ', error="invalid_token"')
-        exchange.key = name
+        if (exchange := request.get(EXCHANGE)) is not None:
+            exchange.key = name
         return await handler(request)
 
 

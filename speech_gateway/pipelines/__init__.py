@@ -8,6 +8,8 @@ from typing import Any
 
 import yaml
 
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 REQUIRED_KINDS = ("streamkit::http_input", "streamkit::http_output")
 
 
@@ -21,17 +23,20 @@ class Pipeline:
 
     yaml: str
 
+    def with_params(self, params: Mapping[str, object]) -> "Pipeline":
+        """Return the pipeline with params set on its speech node."""
+        document = yaml.load(self.yaml, Loader=_LOADER)  # noqa: S506 - safe, and in C where it can be
+        for node in nodes(document):
+            if str(node["kind"]).startswith("plugin::"):
+                node["params"] = {**(node.get("params") or {}), **params}
+        text = yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
+        return Pipeline(text)
+
 
 def packaged(name: str, **params: object) -> Pipeline:
     """Return the packaged pipeline ``name`` (tts or stt), with params set on its speech node."""
-    text = files(__name__).joinpath(f"{name}.yml").read_text(encoding="utf-8")
-    if not params:
-        return Pipeline(text)
-    document = yaml.safe_load(text)
-    for node in nodes(document):
-        if str(node["kind"]).startswith("plugin::"):
-            node["params"].update(params)
-    return Pipeline(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    pipeline = Pipeline(files(__name__).joinpath(f"{name}.yml").read_text(encoding="utf-8"))
+    return pipeline.with_params(params) if params else pipeline
 
 
 def load(path: Path) -> Pipeline:

@@ -1,0 +1,22 @@
+"""What another face on the same pipelines adds to the application."""
+
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+
+from .endpoints import Endpoint
+from .middlewares import Plugin
+from .skit import Skit
+
+
+class Face:
+    """Adds nothing; others add endpoints, and what belongs to them."""
+
+    endpoints: Sequence[Endpoint] = ()
+    steps: Sequence[Plugin] = ()
+    """What reads and judges a body before the gate."""
+    body_limits: Mapping[str, int] = {}
+    """Bytes, by path, where they are not the gateway's."""
+
+    def add_to(self, app: web.Application, skit: Skit) -> None:
+        """Add the routes, and what they share."""

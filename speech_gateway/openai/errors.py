@@ -1,0 +1,60 @@
+"""Refusals in OpenAI's words: ``{"error": {"message", "type", "param", "code"}}``."""
+
+import json
+from http import HTTPStatus
+
+from aiohttp import hdrs, web
+
+_PASSED_ON = (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.ALLOW)
+_CODES = {
+    HTTPStatus.UNAUTHORIZED: "invalid_api_key",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_exceeded",
+}
+
+
+class FieldError(web.HTTPBadRequest):
+    """A field of the request that is wrong; the message says what would be right."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(text=f"{param}: {message}\n")
+        self.param = param
+
+
+def error_object(message: str, status: int, param: str | None = None) -> dict[str, object]:
+    """Return what stands for an error in an answer or an event."""
+    server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    kind = "server_error" if server else "invalid_request_error"
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        kind = "rate_limit_error"
+    return {
+        "message": message,
+        "type": kind,
+        "param": param,
+        "code": _CODES.get(HTTPStatus(status)),
+    }
+
+
+def phrase(refusal: web.Response) -> web.Response:
+    """Return refusal as OpenAI's clients read one."""
+    message = (refusal.text or refusal.reason or "").strip()
+    param: str | None = getattr(refusal, "param", None)
+    return web.json_response(
+        {"error": error_object(message, _known(refusal.status), param)},
+        status=refusal.status,
+        headers={name: refusal.headers[name] for name in _PASSED_ON if name in refusal.headers},
+    )
+
+
+def error_event(message: str) -> bytes:
+    """Return the event with which a stream of events fails."""
+    fault = {"type": "error", "error": error_object(message, HTTPStatus.BAD_GATEWAY)}
+    return b"event: error\ndata: " + json.dumps(fault).encode() + b"\n\n"
+
+
+def _known(status: int) -> int:
+    """Fold a status that is not registered to its class."""
+    try:
+        return HTTPStatus(status)
+    except ValueError:
+        return status // 100 * 100

@@ -1,0 +1,123 @@
+"""What a client asks to be spoken: the JSON of ``POST /v1/audio/speech``, read and judged."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from ..client_body import ClientBody
+from ..exchange import EXCHANGE
+from ..middlewares import Handler, Step
+from .audio_out import FORMATS, AudioFormat
+from .endpoints import SPEECH
+from .errors import FieldError
+from .voices import FASTEST, SLOWEST, Voices
+
+DEFAULT_FORMAT = "mp3"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechOrder:
+    """One order, as far as it matters here."""
+
+    voice: str
+    speed: float
+    format: AudioFormat
+    events: bool
+    """Whether the audio is to come as server-sent events."""
+
+
+SPEECH_ORDER = web.RequestKey("speech_order", SpeechOrder)
+
+
+class ReadSpeechOrder(Step):
+    """Read the order before the gate, so that a slow sender holds no slot; 400 names the field."""
+
+    def __init__(
+        self, voices: Voices, *, max_characters: int, max_bytes: int, timeout: float
+    ) -> None:
+        self._voices = voices
+        self._max_characters = max_characters
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = request.get(EXCHANGE)
+        if exchange is not None and exchange.endpoint is SPEECH:
+            body = ClientBody(request, limit=self._max_bytes, timeout=self._timeout)
+            raw = bytearray()
+            while piece := await body.read():
+                raw += piece
+            fields = _object(bytes(raw))
+            exchange.text = _input(fields, self._max_characters)
+            request[SPEECH_ORDER] = _order(fields, self._voices)
+        return await handler(request)
+
+
+def _object(raw: bytes) -> Mapping[str, Any]:
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise web.HTTPBadRequest(text="the body must be a JSON object, in UTF-8\n")
+    return fields
+
+
+def _input(fields: Mapping[str, Any], max_characters: int) -> bytes:
+    text = fields.get("input")
+    if not isinstance(text, str) or not text.strip():
+        raise FieldError("input", "must be the text to speak")
+    if len(text) > max_characters:
+        refusal = web.HTTPRequestEntityTooLarge(
+            max_characters,
+            len(text),
+            text=f"input: is too long; at most {max_characters} characters are spoken\n",
+        )
+        refusal.param = "input"  # type: ignore[attr-defined]
+        raise refusal
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise FieldError("input", "must be text; half of a surrogate pair is none") from None
+
+
+def _order(fields: Mapping[str, Any], voices: Voices) -> SpeechOrder:
+    for name in ("model", "instructions"):
+        if not isinstance(fields.get(name), str | None):
+            raise FieldError(name, "must be a string")
+    return SpeechOrder(
+        voice=_voice(fields.get("voice"), voices),
+        speed=_speed(fields.get("speed"), voices),
+        format=FORMATS[_one_of(fields, "response_format", DEFAULT_FORMAT, *FORMATS)],
+        events=_one_of(fields, "stream_format", "audio", "audio", "sse") == "sse",
+    )
+
+
+def _voice(voice: object, voices: Voices) -> str:
+    if isinstance(voice, dict):
+        voice = voice.get("id")
+    if not isinstance(voice, str) or voice not in voices.params:
+        raise FieldError("voice", f"must be one of {voices.listed}")
+    return voice
+
+
+def _speed(speed: object, voices: Voices) -> float:
+    if speed is None:
+        return 1.0
+    least, most = max(SLOWEST, voices.slowest), min(FASTEST, voices.fastest)
+    if isinstance(speed, int | float) and not isinstance(speed, bool) and least <= speed <= most:
+        return float(speed)
+    raise FieldError("speed", f"must be a number from {least:g} to {most:g}")
+
+
+def _one_of(fields: Mapping[str, Any], name: str, default: str, *choices: str) -> str:
+    value = fields.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str) or value not in choices:
+        raise FieldError(name, f"must be one of {', '.join(choices)}")
+    return value

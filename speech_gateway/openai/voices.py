@@ -1,0 +1,55 @@
+"""The voices that clients may name, and what they set on the pipeline."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+PACKAGED = files(__package__).joinpath("voices.yml")
+SLOWEST, FASTEST = 0.25, 4.0
+"""What OpenAI's clients may ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voices:
+    """By name, the parameters of the pipeline's speech node; and how fast its engine speaks."""
+
+    params: Mapping[str, Mapping[str, Any]]
+    slowest: float = SLOWEST
+    fastest: float = FASTEST
+
+    @property
+    def listed(self) -> str:
+        """Return the names, for people."""
+        return ", ".join(self.params)
+
+
+def load(path: Path | None = None) -> Voices:
+    """Return the voices in the file at path, or the packaged ones.
+
+    Raises:
+        ValueError: the file cannot be read, or is not as it should be.
+    """
+    try:
+        document = yaml.safe_load((path or PACKAGED).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        raise ValueError("must be a readable YAML file of voices") from None
+    voices = document.get("voices") if isinstance(document, dict) else None
+    if not isinstance(voices, dict) or not voices:
+        raise ValueError("must have a mapping 'voices' from names to parameters")
+    for name, params in voices.items():
+        if not isinstance(name, str) or not isinstance(params, dict):
+            raise ValueError(f"must map each voice to its parameters; '{name}' is not")
+    return Voices(voices, *_speeds(document.get("speed", {})))
+
+
+def _speeds(speed: object) -> tuple[float, float]:
+    if not isinstance(speed, dict) or not speed.keys() <= {"least", "most"}:
+        raise ValueError("must have no more in 'speed' than 'least' and 'most'")
+    least, most = speed.get("least", SLOWEST), speed.get("most", FASTEST)
+    if not all(isinstance(value, int | float) for value in (least, most)) or not 0 < least <= most:
+        raise ValueError("must have numbers in 'speed', 'least' not over 'most'")
+    return float(least), float(most)

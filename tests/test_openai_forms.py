@@ -1,0 +1,213 @@
+"""The form of a transcription: its fields in any order; what is refused, by the field's name."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.client import RawClient, Response
+from tests.support.gateway import Served, eventually, serving
+from tests.support.ogg import pages
+from tests.support.speech import silence
+
+AUDIO = silence(2.0)
+PATH = "/v1/audio/transcriptions"
+BOUNDARY = "between"
+Fields = list[tuple[str, bytes]]
+
+
+@pytest.fixture
+async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    backend.script = hear
+    async with serving(backend.url, "--openai") as served:
+        yield served
+
+
+async def hear(call: BackendCall) -> None:
+    """Hear how many pages came."""
+    heard = len(pages(await call.whole_media()))
+    text = {"text": f"{heard > 90}", "segments": [], "language": "en"}
+    line = json.dumps({"Transcription": text}).encode() + b"\n"
+    await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
+
+
+def part(name: str, value: bytes) -> bytes:
+    file = '; filename="a.ogg"\r\nContent-Type: audio/ogg' if name == "file" else ""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
+    return head.encode() + value + b"\r\n"
+
+
+def form(fields: Fields) -> bytes:
+    return b"".join(part(name, value) for name, value in fields) + f"--{BOUNDARY}--\r\n".encode()
+
+
+def begin_upload(client: RawClient, body: bytes) -> None:
+    """Send the first half."""
+    content_type = f"multipart/form-data; boundary={BOUNDARY}"
+    client.request("POST", PATH, {"Content-Type": content_type, "Content-Length": str(len(body))})
+    client.write(body[: len(body) // 2])
+
+
+async def send(gateway: Served, body: bytes) -> Response:
+    async with asyncio.timeout(20), await gateway.connect() as client:
+        content_type = f"multipart/form-data; boundary={BOUNDARY}"
+        client.request("POST", PATH, {"Content-Type": content_type}, body)
+        return await client.response()
+
+
+def error_of(response: Response) -> dict[str, Any]:
+    error: dict[str, Any] = json.loads(response.body)["error"]
+    return error
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+async def test_the_file_may_stand_anywhere(
+    openai: Served, backend: ScriptedBackend, place: int
+) -> None:
+    fields = [("model", b"whisper-1"), ("language", b"de"), ("response_format", b"text")]
+    fields.insert(place, ("file", AUDIO))
+
+    heard = await send(openai, form(fields))
+
+    assert (heard.status, heard.text) == (200, "True\n")
+    last = [backend.calls.get_nowait() for _ in range(backend.seen)][-1]
+    assert b"language: de" in last.config
+    assert openai.count("stt", 200) == 1
+
+
+@pytest.mark.parametrize("first", ["stream", "file"])
+async def test_events_may_be_asked_for_before_or_after(openai: Served, first: str) -> None:
+    fields = {"file": AUDIO, "stream": b"true"}
+
+    heard = await send(openai, form([(first, fields.pop(first)), *fields.items()]))
+
+    assert heard.headers["content-type"].startswith("text/event-stream")
+    events = [json.loads(line[6:]) for line in heard.text.split("\n\n") if line]
+    assert events == [
+        {"type": "transcript.text.delta", "delta": "True"},
+        {"type": "transcript.text.done", "text": "True"},
+    ]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_language_that_comes_long_after_the_file(
+    openai: Served, backend: ScriptedBackend, stream: bool
+) -> None:
+    asked = [("stream", b"1")] if stream else []
+    body = form([*asked, ("file", silence(20.0)), ("language", b"de")])
+    async with asyncio.timeout(20), await openai.connect() as client:
+        begin_upload(client, body)
+        await eventually(lambda: backend.seen == 1)
+        client.write(body[len(body) // 2 :])
+        response = await client.response()
+
+    if stream:  # what was heard in another language may have been told already
+        assert (response.status, error_of(response)["param"]) == (400, "language")
+    else:
+        assert (response.status, backend.seen) == (200, 2)
+        calls = [backend.calls.get_nowait() for _ in range(2)]
+        assert [b"language: de" in call.config for call in calls] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("language", b"English"),
+        ("response_format", b"yaml"),
+        ("stream", b"maybe"),
+        ("temperature", b"2"),
+        ("temperature", b"warm"),
+        ("timestamp_granularities[]", b"word"),
+    ],
+)
+@pytest.mark.parametrize("place", ["before", "after"])
+async def test_a_wrong_field_is_named(openai: Served, name: str, value: bytes, place: str) -> None:
+    fields = [(name, value), ("file", AUDIO)]
+
+    refused = await send(openai, form(fields if place == "before" else fields[::-1]))
+
+    assert (refused.status, error_of(refused)["param"]) == (400, name)
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "told"),
+    [
+        (form([("model", b"whisper-1")]), "file", "must be the audio"),
+        (form([("file", b"")]), "file", "is empty"),
+        (form([("file", AUDIO), ("file", AUDIO)]), "file", "must be one file"),
+        (
+            form([("file", AUDIO), ("model", b"a"), ("stream", b"1"), ("stream", b"1")]),
+            "stream",
+            "",
+        ),
+        (form([("prompt", b"a" * 70_000), ("file", AUDIO)]), None, "too much beside"),
+        (form([("file", AUDIO)])[:-8], None, "ended before"),
+        (b"no form at all", None, "malformed"),
+    ],
+    ids=["no file", "empty", "two files", "a field twice", "a long prompt", "cut", "no form"],
+)
+async def test_what_is_no_such_form(
+    openai: Served, body: bytes, param: str | None, told: str
+) -> None:
+    refused = await send(openai, body)
+
+    assert (refused.status, error_of(refused)["param"]) == (400, param)
+    assert told in error_of(refused)["message"]
+    await openai.settled()
+
+
+async def test_the_backend_hears_while_the_file_still_comes(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    body = form([("file", silence(20.0))])
+    heard = asyncio.Event()
+
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        heard.set()
+        await hear(call)
+
+    backend.script = script
+    async with asyncio.timeout(20), await openai.connect() as client:
+        begin_upload(client, body)
+        await heard.wait()
+        client.write(body[len(body) // 2 :])
+        assert (await client.response()).status == 200
+
+
+async def test_a_client_that_leaves_frees_the_slot(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    body = form([("file", silence(20.0))])
+    client = await openai.connect()
+    begin_upload(client, body)
+    await eventually(lambda: backend.seen == 1)
+
+    client.leave()
+
+    await openai.settled()
+    assert openai.count("stt", 499) == 1
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["model", "language", "prompt", "stream", "temperature", "file"])
+            | st.text("abc[]", max_size=5),
+            st.binary(max_size=30) | st.just(AUDIO),
+        ),
+        max_size=5,
+    )
+)
+async def test_fuzzed_forms_are_served_or_named(openai: Served, fields: Fields) -> None:
+    response = await send(openai, form(fields))
+
+    assert response.status in (200, 400)
+    if response.status == 400:
+        assert error_of(response)["message"]
