@@ -117,6 +117,15 @@ async def test_only_speech_leads_inside(proxy: Haproxy, path: str, status: int) 
         assert (await client.response()).status == status
 
 
+async def test_openais_clients_are_led_inside(backend: ScriptedBackend) -> None:
+    async with serving(backend.url, "--openai") as gateway:
+        async with haproxy({"one": f"127.0.0.1:{gateway.port}"}) as proxy:
+            await proxy.until("one", "UP")
+            async with await proxy.connect() as client:
+                client.request("GET", "/v1/models")
+                assert (await client.response()).status == 200
+
+
 async def test_it_is_not_ready_without_a_gateway() -> None:
     async with haproxy({}) as proxy:
         await proxy.until("one", "DOWN")
