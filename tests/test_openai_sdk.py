@@ -300,3 +300,30 @@ async def test_an_error_in_a_stream_of_transcripts_is_raised(backend: ScriptedBa
             await anext(events)
         await gateway.settled()
         assert gateway.count("stt", 502) == 1
+
+
+# leaving
+
+
+async def test_a_listener_that_leaves_frees_the_slot_and_the_thread(
+    backend: ScriptedBackend,
+) -> None:
+    speech = spoken(TEXT)
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED + chunk(speech[: len(speech) // 2]))
+        await call.until_closed()
+
+    backend.script = script
+    flags = ("--openai", "--max-concurrency=1")
+    async with serving(backend.url, *flags) as gateway, sdk(gateway.url) as client:
+        async with client.audio.speech.with_streaming_response.create(
+            model="tts-1", voice="alloy", input=TEXT
+        ) as response:
+            await anext(response.iter_bytes())
+        await gateway.settled()
+        assert gateway.count("tts", 499) == 1
+
+        backend.script = says(answer(speech))
+        assert await speak(client, "mp3")
