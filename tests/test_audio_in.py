@@ -166,8 +166,8 @@ def test_a_film_without_sound_is_refused(container: str, codec: str) -> None:
 )
 @pytest.mark.parametrize("posing_as", [b"", b"ID3\x04\0\0\0\0\0\0", b"OggS", b"\0\0\0\x08ftyp"])
 def test_a_playlist_opens_no_file(tmp_path: Path, playlist: str, posing_as: bytes) -> None:
-    other = tmp_path / "other.wav"
-    other.write_bytes(recorded(ALL["wav"], 1.0))
+    other = tmp_path / "other.mp3"
+    other.write_bytes(recorded(ALL["mp3-bare"], 1.0))
 
     told = refusal(posing_as + playlist.format(path=other).encode())
 

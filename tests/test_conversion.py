@@ -67,7 +67,7 @@ async def test_who_feeds_waits_while_the_thread_is_behind() -> None:
 
     def patient(source: Source, write: Write) -> None:
         gate.wait()
-        shout(source, write)
+        write(b"".join(iter(source.read, b"")))
 
     async with threads() as pool:
         conversion = Conversion(patient, pool)
@@ -78,11 +78,12 @@ async def test_who_feeds_waits_while_the_thread_is_behind() -> None:
         waited = not feeding.done()
 
         gate.set()
-        await feeding
+        async with asyncio.timeout(20):
+            await feeding
         conversion.end()
 
         assert waited
-        assert await rest(conversion) == bytes(INPUT_LIMIT) + b"XY"
+        assert await rest(conversion) == bytes(INPUT_LIMIT) + b"xy"
 
 
 async def test_the_thread_waits_while_the_reader_is_behind() -> None:
@@ -146,24 +147,35 @@ async def test_a_cancelled_read_has_taken_nothing() -> None:
 
 
 @pytest.mark.parametrize("convert", [shout, flood])
+@pytest.mark.parametrize("seconds", [0, 0.05])
 async def test_given_up_in_the_middle_of_a_read_or_a_write_the_thread_ends(
-    convert: Convert,
+    convert: Convert, seconds: float
 ) -> None:
     async with threads() as pool:
         conversion = Conversion(convert, pool)
-        await conversion.feed(b"x")
-        assert await conversion.read()
+        await asyncio.sleep(seconds)  # enough to wait for input or room; nothing tells that it does
+
+        conversion.close()
+        conversion.close()
+
+
+async def test_given_up_nobody_waits_for_it() -> None:
+    gate = threading.Event()
+    async with threads() as pool:
+        pool.submit(gate.wait)  # the thread does not begin, and has nobody woken
+        conversion = Conversion(shout, pool)
         reading = asyncio.create_task(conversion.read())
+        await some_turns()
 
         conversion.close()
-        conversion.close()
 
-        await asyncio.wait([reading], timeout=20)
-        with pytest.raises(ConversionError):
-            await conversion.read()
+        told, _ = await asyncio.wait([reading], timeout=5)
         await conversion.feed(bytes(INPUT_LIMIT * 2))
-        await conversion.feed(b"nobody waits for this")
-        reading.exception()
+        await conversion.feed(b"more")
+        gate.set()
+
+    assert told
+    assert isinstance(reading.exception(), ConversionError)
 
 
 async def test_given_up_while_it_waits_for_a_thread_it_never_begins() -> None:

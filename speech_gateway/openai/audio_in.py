@@ -1,8 +1,9 @@
 """An upload of any usual kind to the Ogg/Opus that the backend takes, while it comes."""
 
+import errno
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import BinaryIO
 
 import av.error
 from av.audio.frame import AudioFrame
@@ -11,7 +12,8 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from .conversion import ConversionError, Source
-from .libav import Encoder, NoOtherFileError, Readable, open_input, resampled
+from .heads import Readable, Reader, container_of
+from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
 
 OPUS_RATE = 48_000
@@ -19,7 +21,6 @@ BIT_RATE = 32_000
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
-HEAD_BYTES = 12
 LEAST_RATE, MOST_RATE = 4_000, 768_000
 LONGEST_SECONDS = 4 * 3600.0
 """Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
@@ -46,22 +47,24 @@ class Upload:
 
     def convert(self, source: Source, write: Callable[[bytes], None]) -> None:
         """Convert source, in a thread; raises ConversionError."""
-        head = _head(source)
-        if not head:
+        reader = Reader(source)
+        if not (first := reader.read(1)):
             raise ConversionError(EMPTY)
-        container = _container(head)
-        file = _Rejoined(head, source)
+        reader.put_back(first)
+        container = container_of(reader)
+        if container is None:
+            raise ConversionError(NOT_KNOWN)
         if container != "mov":
-            self._convert_file(file, container, write)
+            self._convert_file(reader, container, write)
             return
         # What tells how to read the audio may be at the file's end.
         with tempfile.TemporaryFile() as spool:
-            while piece := file.read(65536):
+            while piece := reader.read(65536):
                 spool.write(piece)
             if not plausible(spool):
                 raise ConversionError(NO_AUDIO)
             spool.seek(0)
-            self._convert_file(spool, container, write)
+            self._convert_file(Spool(spool), container, write)
 
     def _convert_file(self, file: Readable, container: str, write: Callable[[bytes], None]) -> None:
         try:
@@ -90,52 +93,20 @@ class Upload:
         write(encoder.finish())
 
 
-@dataclass(slots=True)
-class _Rejoined:
-    """A source with its head, which was read to look at, in front again."""
+class Spool:
+    """A file on disk, where a place that cannot be gone to is no exception, but libav's affair."""
 
-    head: bytes
-    source: Source
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._file = file
 
-    def read(self, size: int) -> bytes:
-        """Return some bytes, nothing at the end."""
-        if not self.head:
-            return self.source.read(size)
-        taken, self.head = self.head[:size], self.head[size:]
-        return taken
-
-
-def _head(source: Source) -> bytes:
-    head = b""
-    while len(head) < HEAD_BYTES and (piece := source.read(HEAD_BYTES - len(head))):
-        head += piece
-    return head
-
-
-def _container(head: bytes) -> str:
-    """Return libav's name for the container that begins with head; raises ConversionError.
-
-    Only these are ever opened: libav also knows playlists, which name other files.
-    """
-    match head[:4], head[4:8], head[8:12]:
-        case b"RIFF", _, b"WAVE":
-            return "wav"
-        case _, b"ftyp", _:
-            return "mov"
-        case b"\x1a\x45\xdf\xa3", _, _:
-            return "matroska"
-        case b"OggS", _, _:
-            return "ogg"
-        case b"fLaC", _, _:
-            return "flac"
-    if head[:3] == b"ID3" or _begins_mpeg_audio(head):
-        return "mp3"
-    raise ConversionError(NOT_KNOWN)
-
-
-def _begins_mpeg_audio(head: bytes) -> bool:
-    """Return whether head is an MPEG audio frame's; AAC's differs in the layer, which is 0."""
-    return len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0 and head[1] & 0x06 != 0
+    def seek(self, offset: int, whence: int) -> int:
+        """Go to a place and return it; return an error's number, negative, when there is none."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError:
+            return -errno.EINVAL
 
 
 def _frames(opened: InputContainer) -> Iterator[AudioFrame]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import av
 from av.audio.frame import AudioFrame
@@ -10,11 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-
-class Readable(Protocol):
-    """What a demuxer reads; with ``seek`` and ``tell`` it may also go back."""
-
-    def read(self, size: int, /) -> bytes: ...
+from .heads import Readable
 
 
 class NoOtherFileError(Exception):
