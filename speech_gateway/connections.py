@@ -4,10 +4,11 @@
 and by the pin on aiohttp's version.
 """
 
+import asyncio
 import logging
 from typing import Any
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from aiohttp.web_server import Server
 
@@ -27,6 +28,12 @@ HEAD_LIMIT = 2 * 1024 * 1024
 FRAMING_LIMIT = 64 * 1024
 FRAMING_FACTOR = 8
 """Bytes around each byte of a body: six is what chunks of one byte cost."""
+LINGER = 2.0
+"""Seconds of silence after which a refused client is taken to send no more."""
+LONGEST_LINGER = 60.0
+"""Seconds in which a refused client may go on sending before it looks at the refusal."""
+MOST_TURNED_AWAY = 64
+"""Connections over the cap that may linger; one more is closed, whether or not it read why."""
 
 log = logging.getLogger(__name__)
 
@@ -34,33 +41,48 @@ log = logging.getLogger(__name__)
 class Connection(RequestHandler):
     """One connection of a client's."""
 
-    __slots__ = ("raw_bytes",)
+    __slots__ = ("_body", "_heard", "_silence_timer", "_turned_away_by", "raw_bytes")
 
     def __init__(self, manager: "BoundedServer", **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.raw_bytes = 0
-        """Received since a request last began."""
+        """Received since a request, or the wait for one, last began."""
+        self._body: StreamReader | None = None
+        """What is being received, whether or not anybody still handles its request."""
+        self._heard = False
+        """Whether anything came since the timer last looked."""
+        self._silence_timer: asyncio.TimerHandle | None = None
+        self._turned_away_by: BoundedServer | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take the connection, or refuse it at once when there are too many."""
+        """Take the connection, or turn it away at once when there are too many."""
         server = self._manager
         assert isinstance(server, BoundedServer)
         if server.full():
-            self._manager = None  # whatever comes of it is not ours
-            self._force_close = True
-            transport.write(TOO_MANY)
-            transport.close()
+            self._turn_away(server, transport)
             return
         super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the client."""
+        if self._silence_timer is not None:
+            self._silence_timer.cancel()
+        if self._turned_away_by is not None:
+            self._turned_away_by.turned_away.discard(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse data; tell the one who reads a body when the rest of it is malformed.
 
         aiohttp's parser leaves that reader waiting for ever.
         """
+        self._heard = True
+        if self._turned_away_by is not None:
+            return
         queued = len(self._messages)
         super().data_received(data)
-        self._bound_framing(len(data), begun=len(self._messages) > queued)
+        if self._payload_parser is None:  # a websocket has bounds of its own
+            self._bound_framing(len(data), begun=len(self._messages) > queued)
         request = self._current_request
         if request is None or not self._messages or request.content.is_eof():
             return
@@ -75,18 +97,75 @@ class Connection(RequestHandler):
 
         Chunk extensions, blank lines and the like are passed over by the parser without an end.
         """
-        self.raw_bytes = 0 if begun else self.raw_bytes + size
-        request = self._current_request
-        if request is None or request.content.is_eof():
+        if begun:
+            self._body = self._messages[-1][1]
+            self.raw_bytes = 0
+        elif self._body is not None and self._body.is_eof():
+            self._body = None  # this brought its end, and what follows is the next head
+            self.raw_bytes = 0
+        else:
+            self.raw_bytes += size
+        body = self._body
+        if body is None or body.is_eof():
             allowed = HEAD_LIMIT
         else:
-            allowed = FRAMING_LIMIT + FRAMING_FACTOR * request.content.total_bytes
+            allowed = FRAMING_LIMIT + FRAMING_FACTOR * body.total_bytes
         if self.raw_bytes > allowed and self.transport is not None:
-            if request is not None and (exchange := request.get(EXCHANGE)) is not None:
-                exchange.explain(f"the client sent {self.raw_bytes} bytes of framing")
-            else:
-                log.info("a client sent %d bytes that are no request", self.raw_bytes)
+            self._explain(f"the client sent {self.raw_bytes} bytes of framing")
             self.transport.abort()
+
+    def _explain(self, why: str) -> None:
+        request = self._current_request
+        if request is not None and (exchange := request.get(EXCHANGE)) is not None:
+            exchange.explain(why)
+        else:
+            log.info("a connection is broken off: %s", why)
+
+    async def _handle_request(
+        self, request: web.BaseRequest, start_time: float | None, request_handler: Any
+    ) -> tuple[web.StreamResponse, bool]:
+        """Handle a request; when its body is still coming, let the client see the answer.
+
+        A connection that is closed with bytes unread is reset by the kernel, and the client loses
+        what it had not looked at. aiohttp reads on for ``LONGEST_LINGER`` seconds; here that ends
+        as soon as the client is silent.
+        """
+        try:
+            return await super()._handle_request(request, start_time, request_handler)
+        finally:
+            if not request.content.is_eof():
+                self._close_when_silent(request.content)
+
+    def _turn_away(self, server: "BoundedServer", transport: Any) -> None:
+        self._manager = None  # whatever comes of it is not ours
+        self._force_close = True
+        transport.write(TOO_MANY)
+        if len(server.turned_away) >= MOST_TURNED_AWAY:
+            transport.close()
+            return
+        self.transport = transport
+        self._turned_away_by = server
+        server.turned_away.add(self)
+        transport.write_eof()
+        self._close_when_silent(None)
+
+    def _close_when_silent(self, body: StreamReader | None) -> None:
+        """Close once the client sends nothing for a while, unless all of body has come."""
+        end = self._loop.time() + LONGEST_LINGER
+
+        def look() -> None:
+            if self.transport is None or (body is not None and body.is_eof()):
+                return
+            if not self._heard or self._loop.time() >= end:
+                self.force_close()
+                return
+            look_later()
+
+        def look_later() -> None:
+            self._heard = False
+            self._silence_timer = self._loop.call_later(LINGER, look)
+
+        look_later()
 
     def handle_error(
         self,
@@ -114,6 +193,8 @@ class BoundedServer(Server):
     def __init__(self, server: Server, most: int, **kwargs: Any) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory, **kwargs)
         self._most = most
+        self.turned_away: set[Connection] = set()
+        """Those over the cap that were not seen to have read why."""
 
     def full(self) -> bool:
         """Return whether there are as many connections as there may be."""

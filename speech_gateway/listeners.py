@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from .connections import Runner
+from .connections import LONGEST_LINGER, Runner
 from .values import ListenAddress
 
 BACKLOG = 1024
@@ -18,8 +18,6 @@ SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
 MOST_READ_AHEAD = 1024 * 1024
 LEAST_READ_AHEAD = 64 * 1024
-LINGER = 2.0
-"""Seconds in which a refused client may go on sending before it looks at the refusal."""
 PROBES = 2
 HANDLER_END = 2.0
 
@@ -63,7 +61,7 @@ class Listener:
             handler_cancellation=True,
             keepalive_timeout=bounds.idle_timeout,
             read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
-            lingering_time=LINGER,
+            lingering_time=LONGEST_LINGER,
             tcp_keepalive=False,  # connections inherit it from the listener
             shutdown_timeout=HANDLER_END,
         )

@@ -190,3 +190,18 @@ async def test_endless_framing_is_cut_off(gateway: Served, flood: bytes) -> None
     await gateway.settled()
 
     assert sent < 20_000_000
+
+
+async def test_more_framing_than_a_head_may_have_is_no_matter_to_a_long_body(
+    backend: ScriptedBackend,
+) -> None:
+    async with serving(backend.url, "--max-body-bytes=30000000") as gateway:
+        async with await gateway.connect() as client:
+            client.begin_upload("/stt")
+            for _ in range(9 * 1024):
+                client.chunk(bytes(1024))
+                await client.writer.drain()
+            client.write(b"1\r\nx\r\n0\r\n\r\n")
+            response = await client.response()
+
+    assert (response.status, response.whole) == (200, True)
