@@ -6,6 +6,7 @@ from aiohttp import web
 
 from . import handlers
 from .client_body import leave_expectation
+from .client_side import PATIENCE, Patience
 from .connector import UpstreamAddress
 from .endpoints import ENDPOINTS
 from .face import Face
@@ -25,7 +26,6 @@ from .middlewares.request_log import LogRequests
 from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .readiness import READINESS, Readiness
-from .relay import PATIENCE, Patience
 from .settings import SETTINGS, Settings
 from .skit import SKIT, Skit
 

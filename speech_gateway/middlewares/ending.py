@@ -5,9 +5,9 @@ import logging
 
 from aiohttp import web
 
+from ..client_side import break_off
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..persistence import decide_persistence
-from ..relay import break_off
 from . import Handler, Step
 
 log = logging.getLogger(__name__)

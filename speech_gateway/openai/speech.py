@@ -9,8 +9,9 @@ from aiohttp import web
 
 from ..answers import UpstreamError
 from ..call import Call, as_refusal
+from ..client_side import ClientSide
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import ClientSide, Shape, pour, relay
+from ..relay import Shape, pour, relay
 from ..skit import SKIT
 from .conversion import Conversion, ConversionError, Convert
 from .errors import error_event
