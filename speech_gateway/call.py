@@ -120,9 +120,9 @@ class Call:
         """
         head = await self._head()
         self._exchange.backend_after = perf_counter() - self._called
-        if not 200 <= head.status < 300 and not 400 <= head.status < 600:
-            raise UpstreamError(f"the backend answered {head.status}, which has no meaning here")
-        if head.status < 300:
+        if head.status != web.HTTPOk.status_code and not 400 <= head.status < 600:
+            raise UpstreamError(f"it answered {head.status}, which has no meaning here")
+        if head.status == web.HTTPOk.status_code:
             _check_relayable(head)
         return Answer(
             status=head.status,
@@ -146,9 +146,15 @@ class Call:
         """Return what has come of the answer's body; nothing at its end. Raises as answer does."""
         return await self._upstream.read()
 
-    async def rest(self) -> bytes:
-        """Return what is left of the answer's body at its end."""
-        return await self._upstream.read()
+    @property
+    def cut_short(self) -> bool:
+        """Whether the answer ended while its upload still went on: its pipeline has failed."""
+        return self._upstream.cut_short
+
+    def check_uncut(self) -> None:
+        """Raise UpstreamError for an answer that was cut short."""
+        if self.cut_short:
+            raise UpstreamError("its answer ended while the upload went on")
 
     async def error_body(self) -> bytes:
         """Return at most 4,096 bytes of an error's body, as far as it came."""

@@ -34,6 +34,8 @@ class Exchange:
     """Seconds from the request's head to the first byte of the answer's body."""
     cut: int | None = None
     """Why the answer was broken off, as the status of the reason; None when it was not."""
+    refused_by_backend: bool = False
+    """Whether the code is one that the backend chose, and no refusal of the gateway's own."""
     code: int = CLIENT_LEFT
     """How the exchange really ended; until it has, the client may still leave."""
     why: str = ""

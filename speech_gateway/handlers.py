@@ -11,12 +11,13 @@ from .endpoints import ENDPOINTS
 from .exchange import EXCHANGE, REQUEST_ID
 from .metrics import METRICS
 from .readiness import READINESS
-from .relay import Shape, relay
+from .relay import Shape, Speech, Transcripts, relay
 from .settings import SETTINGS
 from .skit import SKIT
 from .transcripts import Unwrapper
 
-AS_IT_COMES = Shape()
+SPEECH = Shape(Speech)
+TRANSCRIPTS = Shape(lambda call: Transcripts(call, Unwrapper()))
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
@@ -33,7 +34,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
     await call.send_whole(request[EXCHANGE].text)
-    return await relay(request, call, AS_IT_COMES)
+    return await relay(request, call, SPEECH)
 
 
 async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
@@ -42,7 +43,7 @@ async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse
     await call.open()
     upload = asyncio.create_task(_upload(body, call))
     try:
-        return await relay(request, call, Shape(transform=Unwrapper()))
+        return await relay(request, call, TRANSCRIPTS)
     finally:
         upload.cancel()
         await asyncio.wait([upload])

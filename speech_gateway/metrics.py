@@ -164,7 +164,8 @@ class Metrics:
             series.first_byte.observe(exchange.first_byte_after)
             series.bytes_out.inc(exchange.bytes_out)
         self._requests_ended(endpoint, method_label(method), code_label(exchange.code)).inc()
-        if reason := REASONS.get(exchange.code):
+        reason = REASONS.get(exchange.code)
+        if reason is not None and not exchange.refused_by_backend:
             self.rejected.labels(endpoint, reason).inc()
 
     def waiting(self, endpoint: str) -> Gauge:

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from aiohttp import web
 
@@ -12,6 +13,8 @@ from .call import Answer, Call, as_refusal
 from .client_side import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .persistence import decide_persistence
+from .sound import FirstSound
+from .transcripts import refuse_html
 
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
@@ -19,21 +22,98 @@ LAST_WORDS_TIMEOUT = 1.0
 log = logging.getLogger(__name__)
 
 
-async def pour(call: Call, client: "ClientSide") -> None:
-    """Pass the backend's pieces on as they come, and end the answer."""
-    while not await call.pour(client.take):
-        await client.catch_up()
-    await client.end(await call.rest())
+class Body(Protocol):
+    """The body of one answer, from the backend to the client."""
+
+    transform: Transform | None
+    """What changes it on its way."""
+
+    async def open(self, answer: Answer) -> None:
+        """Wait for what the head of a 200 has to wait for.
+
+        Raises:
+            UpstreamError: the answer is not what was asked for.
+            web.HTTPException: the request failed otherwise.
+        """
+
+    async def relay(self, client: ClientSide) -> None:
+        """Pass all of it on, and end the answer; raises as open does."""
+
+    async def close(self) -> None:
+        """Give up what is still under way."""
+
+
+class PassedOn:
+    """A body that is passed on as it comes, once there is something to pass on."""
+
+    def __init__(self, call: Call, transform: Transform | None = None) -> None:
+        self.transform = transform
+        self._call = call
+        self._opening = b""
+
+    async def open(self, answer: Answer) -> None:
+        """Hold what has to come before the head."""
+
+    async def relay(self, client: ClientSide) -> None:
+        """Pass the pieces on from within the event loop's callbacks, as they come."""
+        if not self._call.answered:
+            client.send_head()
+            if self._opening and not client.take(self._opening):
+                await client.catch_up()
+            while not await self._call.pour(client.take):
+                await client.catch_up()
+            self._opening = b""
+        rest = self._opening + await self._call.read()
+        if self._call.cut_short:
+            client.take(rest)
+            self._call.check_uncut()
+        await client.end(rest)
+
+    async def close(self) -> None:
+        """Have nothing to give up."""
+
+
+class Speech(PassedOn):
+    """Audio, whose first sound the head waits for."""
+
+    async def open(self, answer: Answer) -> None:
+        """Wait for the first sound, and hold what came up to it."""
+        self._opening = await first_sound(self._call, answer)
+
+
+class Transcripts(PassedOn):
+    """Transcripts, which may be long in coming: the head waits for none."""
+
+    async def open(self, answer: Answer) -> None:
+        """Wait for nothing, and look at what is here already."""
+        refuse_html(answer.content_type or "", b"")
+        if self._call.answered:
+            self._call.check_uncut()
+            self._opening = await self._call.read()
+            refuse_html("", self._opening)
+
+
+async def first_sound(call: Call, answer: Answer) -> bytes:
+    """Return the answer's body up to its first sound.
+
+    Raises:
+        UpstreamError: it has none.
+    """
+    sound = FirstSound(answer.content_type)
+    while piece := await call.read():
+        if sound.feed(piece):
+            return bytes(sound.held)
+    sound.end()
+    return b""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """How an answer is changed on its way to the client."""
 
+    body: Callable[[Call], Body]
     content_type: str | None = None
     """Instead of the backend's."""
-    transform: Transform | None = None
-    pour: Callable[[Call, "ClientSide"], Awaitable[None]] = pour
     last_words: Callable[[str], bytes] | None = None
     """What a client is sent before an answer that failed breaks off; given why, for people."""
 
@@ -44,28 +124,38 @@ async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamRes
     Raises:
         web.HTTPException: there is nothing to relay, for a fault of the backend's or the upload's.
     """
+    body = shape.body(call)
     try:
-        answer = await call.answer()
-    except UpstreamError as error:
-        request[EXCHANGE].explain(f"the backend failed: {error}")
-        raise as_refusal(error) from error
-    if answer.status >= 400:
-        return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
+        try:
+            answer = await call.answer()
+            if answer.status >= 400:
+                return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
+            await body.open(answer)
+        except UpstreamError as error:
+            request[EXCHANGE].explain(f"the backend failed: {error}")
+            raise as_refusal(error) from error
+        return await _send(request, answer, body, shape)
+    finally:
+        await body.close()
+
+
+async def _send(
+    request: web.Request, answer: Answer, body: Body, shape: Shape
+) -> web.StreamResponse:
+    """Send the answer's head and body, or as much of that as there is before it breaks off."""
     headers = _headers(answer, request[EXCHANGE].endpoint.answer_type, shape.content_type)
     response = RelayedResponse(status=answer.status, headers=headers)
     decide_persistence(request, response, streamed=True)
-    client = ClientSide(request, response, request.app[PATIENCE], shape.transform)
+    client = ClientSide(request, response, request.app[PATIENCE], body.transform)
     try:
         await client.begin()
-        if not call.answered or shape.pour is not pour:
-            client.send_head()  # what is not all here yet may take its time, or fail
-        await shape.pour(call, client)
+        await body.relay(client)
     except UpstreamError as error:
         request[EXCHANGE].explain(f"the backend broke off: {error}")
         client.say(shape.last_words, as_refusal(error))
         await _break_after_last_words(request, as_refusal(error).status)
     except web.HTTPException as fault:
-        request[EXCHANGE].explain(f"the upload failed: {fault.text}")
+        request[EXCHANGE].explain(f"the request failed: {fault.text}")
         client.say(shape.last_words, fault)
         await _break_after_last_words(request, fault.status)
     except ConnectionError:
@@ -79,6 +169,7 @@ async def backend_error(request: web.Request, call: Call, answer: Answer) -> web
     """Return the backend's error as it may be passed back."""
     body = await call.error_body()
     request[EXCHANGE].explain("the backend refused")
+    request[EXCHANGE].refused_by_backend = True
     if not body:
         text = f"the speech backend refused this request with {answer.status}\n"
         return web.Response(status=answer.status, text=text)

@@ -17,7 +17,7 @@ HIGH_WATER = 64 * 1024
 RECEIVE_BUFFER = 64 * 1024
 
 Sink = Callable[[bytes], bool]
-"""Takes a piece; returns whether it can take more right now."""
+"""Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
 
 
 class UpstreamSilentError(UpstreamError):
@@ -44,6 +44,8 @@ class Upstream(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._request_sent = False
+        self.cut_short = False
+        """Whether the answer ended while the request was still being sent."""
         self._heard = False
         """Whether it has sent anything since the last look."""
         self._unsent = 0
@@ -157,14 +159,14 @@ class Upstream(asyncio.Protocol):
         parser = self._parser
         try:
             parser.feed(data)
-        except UpstreamError as error:
+            if self._sink is None or parser.complete:
+                self.cut_short |= parser.complete and not self._request_sent
+                self._hold(len(data))
+            elif parser.pieces and not self._sink(parser.take()):
+                self._sink = None
+                self._wake()
+        except UpstreamError as error:  # what was sent, or what the sink made of it
             self.fail(error)
-            return
-        if self._sink is None or parser.complete:
-            self._hold(len(data))
-        elif parser.pieces and not self._sink(parser.take()):
-            self._sink = None
-            self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -350,7 +350,7 @@ async def test_a_head_that_fills_the_buffer_delays_nothing(
     headed = asyncio.Event()
     backend.script = script
     async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
+        client.request("POST", "/stt", body=b"OggS")
         await client.head()
         headed.set()
         async with asyncio.timeout(GENEROUS):

@@ -1,10 +1,13 @@
 """The backend fails, early and late: what the client sees, and what is counted."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.backend import (
+    LAST_CHUNK,
     OK_CHUNKED,
     BackendCall,
     ScriptedBackend,
@@ -14,11 +17,17 @@ from tests.support.backend import (
 )
 from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
+from tests.support.ogg import cut_at_pages
 from tests.support.process import resident
 from tests.support.program import serving_program
 
 GIGABYTES = 2
 PIECE = b"a piece"
+NO_SOUND = Path(__file__).with_name("cases").joinpath("streamkit-no-sound.ogg").read_bytes()
+SPEECH = Path(__file__).with_name("cases").joinpath("streamkit-speech.ogg").read_bytes()
+PAGES = cut_at_pages(NO_SOUND)
+HTML = b"<html>It works!</html>"
+ERROR = b'{"error": "no such voice"}'
 
 
 @pytest.fixture
@@ -52,6 +61,15 @@ BEFORE_THE_HEAD = {
     "sends two lengths": says(
         b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc"
     ),
+    "makes no sound": says(answer(NO_SOUND)),
+    "makes no sound and takes its time": says(OK_CHUNKED, *map(chunk, PAGES), LAST_CHUNK),
+    "has an empty body": says(answer(b"")),
+    "has no content": says(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "has only a part": says(answer(b"sound", "206 Partial Content")),
+    "answers a page": says(answer(HTML, content_type="text/html")),
+    "answers a page that it calls audio": says(answer(HTML)),
+    "answers an object": says(answer(ERROR, content_type="application/json")),
+    "answers an object that it calls audio": says(OK_CHUNKED, chunk(ERROR), LAST_CHUNK),
     "sends an endless head": says(b"HTTP/1.1 200 OK\r\n" + b"A: bcdefgh\r\n" * 20000),
 }
 
@@ -94,6 +112,19 @@ async def test_it_is_504_when_the_backend_is_silent(
     assert quick.sample("gateway_upstream_duration_seconds_count", endpoint="tts") == 0
 
 
+async def test_it_is_504_when_the_backend_is_silent_behind_its_200(
+    quick: Served, backend: ScriptedBackend
+) -> None:
+    backend.script = says(OK_CHUNKED, then="is silent")
+
+    response = await speak(quick)
+
+    assert response.status == 504
+    await quick.settled()
+    assert quick.count("tts", 504) == 1
+    assert quick.sample("gateway_upstream_duration_seconds_count", endpoint="tts") == 1
+
+
 AFTER_THE_HEAD = {
     "closes": (says(OK_CHUNKED, chunk(PIECE)), 502),
     "resets": (says(OK_CHUNKED, chunk(PIECE), then="resets"), 502),
@@ -103,7 +134,6 @@ AFTER_THE_HEAD = {
         502,
     ),
     "falls silent": (says(OK_CHUNKED, chunk(PIECE), then="is silent"), 504),
-    "says nothing at all after 200": (says(OK_CHUNKED, then="is silent"), 504),
 }
 
 
@@ -119,7 +149,7 @@ async def test_the_answer_is_broken_off_when_the_backend(
 
     assert response.status == 200
     assert not response.whole, "a cut answer must not pass for a whole one"
-    if fault != "says nothing at all after 200" and version == "1.1":
+    if version == "1.1":
         assert response.body == PIECE
     await quick.settled()
     assert quick.count("tts", code) == 1
@@ -127,9 +157,11 @@ async def test_the_answer_is_broken_off_when_the_backend(
     assert quick.sample("gateway_upstream_duration_seconds_count", endpoint="tts") == 1
 
 
-async def test_the_backend_may_answer_before_the_upload_is_over(
+async def test_it_is_502_when_the_answer_ends_before_the_upload(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
+    """Its pipeline has failed, whatever its status says."""
+
     async def script(call: BackendCall) -> None:
         await call.media()
         await call.write(answer(b"enough\n", content_type="application/json"))
@@ -140,9 +172,99 @@ async def test_the_backend_may_answer_before_the_upload_is_over(
         client.chunk(b"some")
         response = await client.response()
 
-    assert (response.status, response.body, response.whole) == (200, b"enough\n", True)
+    assert (response.status, response.whole) == (502, True)
     await gateway.settled()
-    assert gateway.count("stt", 200) == 1
+    assert gateway.count("stt", 502) == 1
+
+
+async def test_transcripts_that_end_while_the_upload_goes_on_are_broken_off(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(OK_CHUNKED + chunk(b"heard\n"))
+        await begun.wait()
+        await call.write(chunk(b"more\n") + LAST_CHUNK)
+
+    begun = asyncio.Event()
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.begin_upload()
+        client.chunk(b"some")
+        assert (await client.head())[0] == 200
+        pieces = [await client.piece()]
+        begun.set()
+        while piece := await client.piece():
+            pieces.append(piece)
+
+    assert pieces == [b"heard\n", b"more\n"]
+    assert piece is None, "a cut answer must not pass for a whole one"
+    await gateway.settled()
+    assert gateway.count("stt", 502) == 1
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/json"])
+async def test_a_page_is_no_transcript(
+    gateway: Served, backend: ScriptedBackend, content_type: str
+) -> None:
+    backend.script = says(answer(HTML, content_type=content_type))
+
+    async with await gateway.connect() as client:
+        client.request("POST", "/stt", body=b"OggS")
+        response = await client.response()
+
+    assert (response.status, response.whole) == (502, True)
+    await gateway.settled()
+    assert gateway.count("stt", 502) == 1
+
+
+async def test_a_page_that_comes_later_than_its_head_is_broken_off(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    backend.script = says(OK_CHUNKED, chunk(HTML), LAST_CHUNK)
+
+    async with await gateway.connect() as client:
+        client.request("POST", "/stt", body=b"OggS")
+        try:
+            response = await client.response()
+        except asyncio.IncompleteReadError:
+            response = None
+
+    assert response is None or response.status == 502 or not response.whole
+    await gateway.settled()
+    assert gateway.count("stt", 502) == 1
+
+
+async def test_the_head_waits_for_no_transcript(gateway: Served, backend: ScriptedBackend) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(OK_CHUNKED)
+        await call.closed.wait()
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.begin_upload()
+        client.chunk(b"some")
+
+        assert (await client.head())[0] == 200
+
+
+async def test_the_head_waits_for_the_first_sound_and_no_longer(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        head, tags_and_sound, *_ = cut_at_pages(SPEECH)
+        await call.write(OK_CHUNKED + chunk(head))
+        await call.write(chunk(tags_and_sound))
+        await call.closed.wait()
+
+    backend.script = script
+    async with await gateway.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+
+        assert (await client.head())[0] == 200
+        assert await client.piece()
 
 
 async def test_an_early_refusal_of_the_backend_is_passed_on(

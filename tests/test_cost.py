@@ -96,20 +96,22 @@ async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:
 @pytest.mark.parametrize("path", ["/tts", "/stt"])
 async def test_a_piece(gateway: Served, backend: ScriptedBackend, path: str) -> None:
     wanted = asyncio.Semaphore(0)
+    transcript = b'{"Transcription":{"text":"the quick brown fox"}}\n'
+    piece = chunk(transcript if path == "/stt" else b"OggS" * 12)
 
     async def script(call: BackendCall) -> None:
         await call.whole_media()
         await call.write(OK_CHUNKED)
         for _ in range(PIECES + 1):
             await wanted.acquire()
-            await call.write(chunk(b'{"Transcription":{"text":"the quick brown fox"}}\n'))
+            await call.write(piece)
         await call.write(LAST_CHUNK)
 
     backend.script = script
     async with await gateway.connect() as client:
         client.request("POST", path, body=b"Hello.")
-        await client.head()
         wanted.release()
+        await client.head()
         await client.piece()
 
         with counted_steps() as steps:

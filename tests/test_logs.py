@@ -83,7 +83,7 @@ async def page(port: int) -> bytes:
 FAULTS = {
     "a refusal": (answer(b"no", "400 Bad Request", "text/plain"), "info", "the backend refused"),
     "nonsense": (b"SPEECH\r\n\r\n", "warning", "the backend failed: "),
-    "a cut answer": (OK_CHUNKED + chunk(b"OggS"), "warning", "the backend broke off: "),
+    "a cut answer": (OK_CHUNKED + chunk(b"sound"), "warning", "the backend broke off: "),
 }
 
 

@@ -8,17 +8,25 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.audio import opus_speech
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk, says
 from tests.support.client import RawClient, Response
 from tests.support.gateway import Served, serving
 
+SPEECH = opus_speech(0.2)
 ORDER = {"model": "tts-1", "input": "Hello.", "voice": "alloy", "response_format": "opus"}
 
 
 @pytest.fixture
 async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    backend.script = speak
     async with serving(backend.url, "--openai") as served:
         yield served
+
+
+async def speak(call: BackendCall) -> None:
+    await call.whole_media()
+    await call.write(answer(SPEECH))
 
 
 async def post(
@@ -56,7 +64,7 @@ async def test_without_the_switch_there_is_nothing(gateway: Served) -> None:
 async def test_opus_passes_untouched(openai: Served, backend: ScriptedBackend) -> None:
     spoken = await order(openai)
 
-    assert (spoken.status, spoken.body) == (200, b"OggS-speech")
+    assert (spoken.status, spoken.body) == (200, SPEECH)
     assert spoken.headers["content-type"] == "audio/ogg"
     assert openai.count("tts", 200) == 1
     call = backend.calls.get_nowait()
@@ -74,12 +82,12 @@ async def test_the_voice_and_the_speed_go_to_the_pipeline(
 
 
 async def test_audio_may_come_as_events(openai: Served, backend: ScriptedBackend) -> None:
-    backend.script = says(OK_CHUNKED, chunk(b"OggS"), b"0\r\n\r\n")
+    backend.script = says(OK_CHUNKED, chunk(b"sound"), b"0\r\n\r\n")
     spoken = await order(openai, stream_format="sse")
 
     assert spoken.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in spoken.text.split("\n\n") if line]
-    assert events[0] == {"type": "speech.audio.delta", "audio": "T2dnUw=="}
+    assert events[0] == {"type": "speech.audio.delta", "audio": "c291bmQ="}
     assert [event["type"] for event in events[1:]] == ["speech.audio.done"]
 
 
@@ -195,7 +203,7 @@ async def test_the_backends_faults_are_worded_so_too(
 
 
 async def test_a_broken_stream_of_events_says_so(openai: Served, backend: ScriptedBackend) -> None:
-    backend.script = says(OK_CHUNKED, chunk(b"OggS"), then="closes")
+    backend.script = says(OK_CHUNKED, chunk(b"sound"), then="closes")
     broken = await order(openai, stream_format="sse")
 
     assert not broken.whole
@@ -213,7 +221,7 @@ async def test_a_full_queue_tells_when_to_come_back(backend: ScriptedBackend) ->
     async def script(call: BackendCall) -> None:
         await call.whole_media()
         await release.wait()
-        await call.write(answer(b"OggS"))
+        await call.write(answer(b"sound"))
 
     backend.script = script
     flags = ("--openai", "--max-concurrency=1", "--max-queue=0")

@@ -1,17 +1,15 @@
 """``POST /v1/audio/speech``: text to speech, in the format that was asked for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
-from functools import partial
 
 from aiohttp import web
 
 from ..answers import UpstreamError
-from ..call import Call, as_refusal
-from ..client_side import ClientSide
+from ..call import Answer, Call, as_refusal
+from ..client_side import ClientSide, Transform
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import Shape, pour, relay
+from ..relay import Body, Shape, Speech, first_sound, relay
 from ..skit import SKIT
 from .conversion import Conversion, ConversionError, Convert
 from .errors import error_event
@@ -34,42 +32,72 @@ async def speech(request: web.Request) -> web.StreamResponse:
 
 
 def _shape(order: SpeechOrder, pool: Executor) -> Shape:
-    convert = order.format.convert
-    pouring: Callable[[Call, ClientSide], Awaitable[None]] = (
-        partial(_pour_converted, convert=convert, pool=pool) if convert is not None else pour
-    )
+    def body(call: Call) -> Body:
+        transform = AudioEvents() if order.events else None
+        if order.format.convert is None:
+            return Speech(call, transform)
+        return Converted(call, transform, order.format.convert, pool)
+
     if order.events:
-        return Shape(EVENT_STREAM, AudioEvents(), pouring, error_event)
-    return Shape(order.format.content_type, pour=pouring)
+        return Shape(body, EVENT_STREAM, error_event)
+    return Shape(body, order.format.content_type)
 
 
-async def _pour_converted(
-    call: Call, client: ClientSide, *, convert: Convert, pool: Executor
-) -> None:
-    """Pass the backend's audio on through a conversion, as it comes."""
-    conversion = Conversion(convert, pool)
-    feeding = asyncio.create_task(_feed(call, conversion))
-    try:
-        while piece := await conversion.read():
+class Converted:
+    """The backend's audio through a conversion, as it comes; the head waits for its first bytes."""
+
+    def __init__(
+        self, call: Call, transform: Transform | None, convert: Convert, pool: Executor
+    ) -> None:
+        self.transform = transform
+        self._call = call
+        self._conversion = Conversion(convert, pool)
+        self._feeding: asyncio.Task[None] | None = None
+        self._opening = b""
+
+    async def open(self, answer: Answer) -> None:
+        """Wait for the first sound, and for what becomes of it."""
+        opening = await first_sound(self._call, answer)
+        self._feeding = asyncio.create_task(self._feed(opening))
+        self._opening = await self._read()
+        if not self._opening:
+            await self._feeding
+            raise UpstreamError("its audio holds no sound")
+
+    async def relay(self, client: ClientSide) -> None:
+        """Pass on what the conversion gives, as it comes."""
+        assert self._feeding is not None
+        client.send_head()
+        piece = self._opening
+        while piece:
             if not client.take(piece):
                 await client.catch_up()
-        await feeding
+            piece = await self._read()
+        await self._feeding
         await client.end(b"")
-    except ConversionError as error:
-        if feeding.done():
-            await feeding  # the backend's own fault, if it has one, is the reason
-        raise UpstreamError(f"its audio cannot be converted: {error}") from error
-    finally:
-        conversion.close()
-        feeding.cancel()
-        await asyncio.wait([feeding])
 
+    async def close(self) -> None:
+        """Give the conversion up."""
+        self._conversion.close()
+        if self._feeding is not None:
+            self._feeding.cancel()
+            await asyncio.wait([self._feeding])
 
-async def _feed(call: Call, conversion: Conversion) -> None:
-    try:
-        while piece := await call.read():
-            await conversion.feed(piece)
-    except BaseException:
-        conversion.close()
-        raise
-    conversion.end()
+    async def _read(self) -> bytes:
+        assert self._feeding is not None
+        try:
+            return await self._conversion.read()
+        except ConversionError as error:
+            if self._feeding.done():
+                await self._feeding  # the backend's own fault, if it has one, is the reason
+            raise UpstreamError(f"its audio cannot be converted: {error}") from error
+
+    async def _feed(self, opening: bytes) -> None:
+        try:
+            await self._conversion.feed(opening)
+            while piece := await self._call.read():
+                await self._conversion.feed(piece)
+        except BaseException:
+            self._conversion.close()
+            raise
+        self._conversion.end()

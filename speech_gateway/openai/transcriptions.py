@@ -10,7 +10,7 @@ from ..answers import UpstreamError
 from ..call import Call, as_refusal
 from ..client_body import ClientBody
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import Shape, backend_error, relay
+from ..relay import Shape, Transcripts, backend_error, relay
 from ..settings import SETTINGS
 from ..skit import SKIT
 from .audio_in import Upload
@@ -52,7 +52,9 @@ async def _stream(
     request: web.Request, reader: FormReader, language: str | None
 ) -> web.StreamResponse:
     """Pass on what is heard as events, as it comes."""
-    shape = Shape(EVENT_STREAM, TranscriptEvents(), last_words=error_event)
+    shape = Shape(
+        lambda call: Transcripts(call, TranscriptEvents()), EVENT_STREAM, last_words=error_event
+    )
     async with _calling(request, reader.pieces(), language) as call:
         return await relay(request, call, shape)
 
@@ -71,6 +73,7 @@ async def _transcribe(
                 return exchange.endpoint.phrase(await backend_error(request, call, answer))
             while piece := await call.read():
                 lines.feed(piece)
+            call.check_uncut()
         except UpstreamError as error:
             exchange.explain(f"the backend failed: {error}")
             raise as_refusal(error) from error
