@@ -60,7 +60,7 @@ class Call:
         self._called = perf_counter()
         self._connection: Upstream | None = None
         self._live = False
-        self._repeatable: bytes | None = None
+        self._repeatable: list[bytes] | None = None
         """What may be sent once more, on a fresh connection."""
 
     async def __aenter__(self) -> "Call":
@@ -86,7 +86,7 @@ class Call:
             await self._send_afresh(whole)
         else:
             self._repeatable = whole
-            self._send_all(whole)
+            await self._send_all(whole)
 
     async def open(self) -> None:
         """Begin a live call: the backend wants the media part to begin within 5 s.
@@ -186,13 +186,16 @@ class Call:
             await self._send_afresh(self._repeatable)
             return await self._upstream.head()
 
-    async def _send_afresh(self, whole: bytes) -> None:
+    async def _send_afresh(self, whole: list[bytes]) -> None:
         self._repeatable = None
         self._connection = await self._connector.connect()
-        self._send_all(whole)
+        await self._send_all(whole)
 
-    def _send_all(self, whole: bytes) -> None:
-        self._upstream.send(whole)
+    async def _send_all(self, whole: list[bytes]) -> None:
+        first, *others = whole
+        self._upstream.send(first)
+        for piece in others:
+            await self._upstream.send_apart(piece)
         self._upstream.request_sent()
 
 

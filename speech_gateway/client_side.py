@@ -106,6 +106,17 @@ class ClientSide:
         """Send the head by itself: the body is still to come."""
         self._request.writer.send_headers()
 
+    async def start(self, opening: bytes) -> None:
+        """Send the head, and the body's beginning in the same segment."""
+        if self._transform is not None:
+            opening = self._transform.feed(opening)
+        if not opening:
+            self.send_head()
+            return
+        self._count(opening)
+        await self._response.write(opening)
+        await self.catch_up()
+
     def take(self, piece: bytes) -> bool:
         """Send a piece on; return whether the client's kernel has all of it."""
         if self._transform is not None and not (piece := self._transform.feed(piece)):
@@ -113,11 +124,7 @@ class ClientSide:
         transport = self._transport
         if transport is None or transport.is_closing():
             return False  # the client is gone, and who waits for it is about to hear of it
-        exchange = self._exchange
-        if exchange.first_byte_after is None:
-            exchange.first_byte_after = exchange.seconds()
-        exchange.bytes_out += len(piece)
-        exchange.moved = self._loop.time()
+        self._count(piece)
         transport.write(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
         return not transport.get_write_buffer_size()
 
@@ -138,9 +145,8 @@ class ClientSide:
         """Send the rest, end the answer, and see the last byte off to the client's kernel."""
         if self._transform is not None:
             rest = self._transform.feed(rest) + self._transform.flush()
-        if rest and self._exchange.first_byte_after is None:
-            self._exchange.first_byte_after = self._exchange.seconds()
-        self._exchange.bytes_out += len(rest)
+        if rest:
+            self._count(rest)
         self._writing = True
         await self._response.write_eof(rest)
         await self._request.writer.drain()
@@ -152,6 +158,13 @@ class ClientSide:
         if words is not None and self._transport is not None and not self._transport.is_closing():
             said = words((fault.text or fault.reason).strip())
             self._transport.write(b"%x\r\n%s\r\n" % (len(said), said) if self._chunked else said)
+
+    def _count(self, piece: bytes) -> None:
+        exchange = self._exchange
+        if exchange.first_byte_after is None:
+            exchange.first_byte_after = exchange.seconds()
+        exchange.bytes_out += len(piece)
+        exchange.moved = self._loop.time()
 
     def stop(self) -> None:
         """Stop watching."""

@@ -32,6 +32,8 @@ LINGER = 2.0
 """Seconds of silence after which a refused client is taken to send no more."""
 LONGEST_LINGER = 60.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
+LINGER_BYTES = 64 * 1024 * 1024
+"""What it may send meanwhile."""
 MOST_TURNED_AWAY = 64
 """Connections over the cap that may linger; one more is closed, whether or not it read why."""
 
@@ -41,7 +43,14 @@ log = logging.getLogger(__name__)
 class Connection(RequestHandler):
     """One connection of a client's."""
 
-    __slots__ = ("_body", "_heard", "_silence_timer", "_turned_away_by", "raw_bytes")
+    __slots__ = (
+        "_body",
+        "_heard",
+        "_linger_bytes",
+        "_silence_timer",
+        "_turned_away_by",
+        "raw_bytes",
+    )
 
     def __init__(self, manager: "BoundedServer", **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
@@ -52,6 +61,8 @@ class Connection(RequestHandler):
         self._heard = False
         """Whether anything came since the timer last looked."""
         self._silence_timer: asyncio.TimerHandle | None = None
+        self._linger_bytes: int | None = None
+        """How much more a refused client may send; None while nothing is refused."""
         self._turned_away_by: BoundedServer | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -77,6 +88,10 @@ class Connection(RequestHandler):
         aiohttp's parser leaves that reader waiting for ever.
         """
         self._heard = True
+        if self._linger_bytes is not None:
+            self._linger_bytes -= len(data)
+            if self._linger_bytes < 0:
+                self.force_close()
         if self._turned_away_by is not None:
             return
         queued = len(self._messages)
@@ -130,6 +145,7 @@ class Connection(RequestHandler):
         what it had not looked at. aiohttp reads on for ``LONGEST_LINGER`` seconds; here that ends
         as soon as the client is silent.
         """
+        self._linger_bytes = None
         try:
             return await super()._handle_request(request, start_time, request_handler)
         finally:
@@ -152,6 +168,7 @@ class Connection(RequestHandler):
     def _close_when_silent(self, body: StreamReader | None) -> None:
         """Close once the client sends nothing for a while, unless all of body has come."""
         end = self._loop.time() + LONGEST_LINGER
+        self._linger_bytes = LINGER_BYTES
 
         def look() -> None:
             if self.transport is None or (body is not None and body.is_eof()):

@@ -1,11 +1,17 @@
 """StreamKit's multipart oneshot call, as bytes: the pipeline, then the media."""
 
+from collections.abc import Iterator
 from secrets import token_hex
 
 from . import __version__
 from .connector import UpstreamAddress
 from .endpoints import Endpoint
 from .pipelines import Pipeline
+
+LONGEST_CHARACTER = 4
+"""Bytes (RFC 3629, section 3)."""
+SEGMENT = 1200
+"""Bytes that fit in a TCP segment on any usual network: IPv6's least, 1,280, less the headers."""
 
 
 class CallTemplate:
@@ -40,11 +46,18 @@ class CallTemplate:
         trace = f"traceparent: {traceparent}\r\n" if traceparent else ""
         return f"X-Request-ID: {request_id}\r\n{trace}".encode()
 
-    def whole(self, origin: bytes, media: bytes) -> bytes:
-        """Return the whole call, with media held in memory."""
+    def whole(self, origin: bytes, media: bytes) -> list[bytes]:
+        """Return the whole call, with media held in memory, as it is to be written.
+
+        StreamKit decodes what each of its reads brings by itself, so a text that is not ASCII is
+        written in pieces of whole characters, which no segment of the network cuts.
+        """
         length = len(self.before_media) + len(media) + len(self.after_media)
         framing = b"Content-Length: %d\r\n\r\n" % length
-        return b"".join((self._head, origin, framing, self.before_media, media, self.after_media))
+        opening = b"".join((self._head, origin, framing, self.before_media))
+        if media.isascii():
+            return [b"".join((opening, media, self.after_media))]
+        return [opening, *whole_characters(media), self.after_media]
 
     def opening(self, origin: bytes) -> bytes:
         """Return the call up to the first byte of media, which is still to come."""
@@ -54,6 +67,18 @@ class CallTemplate:
     def closing(self) -> bytes:
         """Return what follows the last byte of media."""
         return chunk(self.after_media) + b"0\r\n\r\n"
+
+
+def whole_characters(text: bytes) -> Iterator[bytes]:
+    """Yield text, which is UTF-8, in pieces that each fit in a segment and end with a character."""
+    at = 0
+    while at < len(text):
+        end = min(at + SEGMENT, len(text))
+        least = end - LONGEST_CHARACTER
+        while least < end < len(text) and text[end] & 0xC0 == 0x80:  # the middle of a character
+            end -= 1
+        yield text[at:end]
+        at = end
 
 
 def chunk(data: bytes) -> bytes:

@@ -57,9 +57,7 @@ class PassedOn:
     async def relay(self, client: ClientSide) -> None:
         """Pass the pieces on from within the event loop's callbacks, as they come."""
         if not self._call.answered:
-            client.send_head()
-            if self._opening and not client.take(self._opening):
-                await client.catch_up()
+            await client.start(self._opening)
             while not await self._call.pour(client.take):
                 await client.catch_up()
             self._opening = b""

@@ -5,7 +5,10 @@ callback: hundreds of tiny pieces a second wake no task.
 """
 
 import asyncio
+import fcntl
 import socket
+import struct
+import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -14,10 +17,29 @@ from .lookout import Lookout
 
 HIGH_WATER = 64 * 1024
 """Bytes received and not yet taken at which reading from the upstream pauses."""
+SIOCOUTQNSD = 0x894B
+"""Linux's request for the bytes of a TCP socket that were not sent (linux/sockios.h)."""
 RECEIVE_BUFFER = 64 * 1024
+
+UNSENT_INTERVAL = 0.001
+"""Seconds between two looks at whether the kernel has sent what it was given."""
+LOOKS_FOR_UNSENT = 250
 
 Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
+
+
+def unsent(transport: asyncio.Transport) -> int:
+    """Return how many bytes the transport and Linux's TCP have not sent yet (tcp(7)).
+
+    What waits there would share its segments with what is written now.
+    """
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family == socket.AF_UNIX or not sys.platform.startswith("linux"):
+        return transport.get_write_buffer_size()
+    count = struct.pack("i", 0)
+    (in_kernel,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), SIOCOUTQNSD, count))
+    return transport.get_write_buffer_size() + int(in_kernel)
 
 
 class UpstreamSilentError(UpstreamError):
@@ -57,6 +79,14 @@ class Upstream(asyncio.Protocol):
         """Send a part of the request."""
         if self._error is None and self._transport is not None:
             self._transport.write(data)
+
+    async def send_apart(self, data: bytes) -> None:
+        """Send a small part of the request in a segment of its own, unless the network is stuck."""
+        looks = LOOKS_FOR_UNSENT
+        while looks and self._error is None and self._transport and unsent(self._transport):
+            await asyncio.sleep(UNSENT_INTERVAL)  # only asking tells
+            looks -= 1
+        self.send(data)
 
     async def drain(self) -> None:
         """Wait until the upstream has taken most of what was sent, or given up."""

@@ -67,12 +67,10 @@ class Converted:
     async def relay(self, client: ClientSide) -> None:
         """Pass on what the conversion gives, as it comes."""
         assert self._feeding is not None
-        client.send_head()
-        piece = self._opening
-        while piece:
+        await client.start(self._opening)
+        while piece := await self._read():
             if not client.take(piece):
                 await client.catch_up()
-            piece = await self._read()
         await self._feeding
         await client.end(b"")
 

@@ -63,6 +63,12 @@ class Machine:
     def ip(self, *words: str) -> None:
         _ip("-n", self.name, *words)
 
+    def send_in_segments(self) -> None:
+        """Have each segment leave by itself, as on a cable of 10 Mbit/s; else many go as one."""
+        rate = ("rate", "10mbit", "burst", "2000", "limit", "1000000")
+        command = ("tc", "-n", self.name, "qdisc", "add", "dev", "cable", "root", "tbf", *rate)
+        subprocess.run(command, check=True)
+
     def socket(self) -> socket.socket:
         """Return a TCP socket of this machine's: sockets stay in the namespace they are made in."""
         made: list[socket.socket] = []
