@@ -119,7 +119,8 @@ class Call:
             web.HTTPException: what the upload failed with.
         """
         head = await self._head()
-        self._exchange.backend_after = perf_counter() - self._called
+        if self._exchange.backend_after is None:
+            self._exchange.backend_after = perf_counter() - self._called
         if head.status != web.HTTPOk.status_code and not 400 <= head.status < 600:
             raise UpstreamError(f"it answered {head.status}, which has no meaning here")
         if head.status == web.HTTPOk.status_code:

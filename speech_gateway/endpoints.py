@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from aiohttp import web
 
 METHODS = ("POST", "PUT")
+READ_METHODS = ("GET", "HEAD")
+"""Methods of a request without a body."""
 
 
 def as_it_is(refusal: web.Response) -> web.Response:
@@ -30,6 +32,8 @@ class Endpoint:
     """Whether the body is a text, read and judged before the gate; else it is a live upload."""
     noun: str
     """What the body is, for people."""
+    api: str = "plain"
+    """Whose clients it serves, for the metrics: ``plain`` or ``openai``."""
     methods: tuple[str, ...] = METHODS
     phrase: Callable[[web.Response], web.Response] = as_it_is
     """Puts a refusal into the words that the endpoint's clients understand."""

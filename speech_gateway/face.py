@@ -15,8 +15,8 @@ class Face:
     endpoints: Sequence[Endpoint] = ()
     steps: Sequence[Plugin] = ()
     """What reads and judges a body before the gate."""
-    body_limits: Mapping[str, int] = {}
-    """Bytes, by path, where they are not the gateway's."""
+    body_limits: Mapping[str | tuple[str, str], int] = {}
+    """Bytes, by path, or by path and media type, where they are not the gateway's."""
 
     def add_to(self, app: web.Application, skit: Skit) -> None:
         """Add the routes, and what they share."""

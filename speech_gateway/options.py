@@ -184,6 +184,21 @@ OPTIONS = (
         switch=True,
     ),
     Option(
+        "max-speech-input",
+        "GATEWAY_MAX_SPEECH_INPUT",
+        values.whole(1),
+        "longest text spoken for OpenAI's clients, in characters",
+        "4096",
+    ),
+    Option(
+        "speech-by-get",
+        "GATEWAY_SPEECH_BY_GET",
+        values.switch,
+        "let a URL be spoken: GET /v1/audio/speech?input=...&voice=..., for players that take one",
+        "false",
+        switch=True,
+    ),
+    Option(
         "voices",
         "GATEWAY_VOICES",
         _voices,

@@ -50,6 +50,9 @@ class Settings:
     metrics_listen: ListenAddress | None
     plugins: tuple[Plugin, ...]
     openai: bool
+    max_speech_input: int
+    """Characters, for OpenAI's clients."""
+    speech_by_get: bool
     voices: Voices | None
     """None: the packaged ones."""
     max_upload_bytes: int

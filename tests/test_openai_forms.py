@@ -53,6 +53,15 @@ def begin_upload(client: RawClient, body: bytes) -> None:
     client.write(body[: len(body) // 2])
 
 
+async def send_slowly(gateway: Served, backend: ScriptedBackend, body: bytes) -> Response:
+    """Send the second half when the backend has been called for the first."""
+    async with asyncio.timeout(20), await gateway.connect() as client:
+        begin_upload(client, body)
+        await eventually(lambda: backend.seen == 1)
+        client.write(body[len(body) // 2 :])
+        return await client.response()
+
+
 async def send(gateway: Served, body: bytes) -> Response:
     async with asyncio.timeout(20), await gateway.connect() as client:
         content_type = f"multipart/form-data; boundary={BOUNDARY}"
@@ -65,8 +74,12 @@ def error_of(response: Response) -> dict[str, Any]:
     return error
 
 
+def calls_of(backend: ScriptedBackend) -> list[BackendCall]:
+    return [backend.calls.get_nowait() for _ in range(backend.seen)]
+
+
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
-async def test_the_file_may_stand_anywhere(
+async def test_the_file_may_stand_anywhere_and_is_recognised_once(
     openai: Served, backend: ScriptedBackend, place: int
 ) -> None:
     fields = [("model", b"whisper-1"), ("language", b"de"), ("response_format", b"text")]
@@ -75,8 +88,7 @@ async def test_the_file_may_stand_anywhere(
     heard = await send(openai, form(fields))
 
     assert (heard.status, heard.text) == (200, "True\n")
-    last = [backend.calls.get_nowait() for _ in range(backend.seen)][-1]
-    assert b"language: de" in last.config
+    assert [b"language: de" in call.config for call in calls_of(backend)] == [True]
     assert openai.count("stt", 200) == 1
 
 
@@ -90,34 +102,97 @@ async def test_events_may_be_asked_for_before_or_after(openai: Served, first: st
     events = [json.loads(line[6:]) for line in heard.text.split("\n\n") if line]
     assert events == [
         {"type": "transcript.text.delta", "delta": "True"},
-        {"type": "transcript.text.done", "text": "True"},
+        {"type": "transcript.text.done", "text": "True", "usage": events[-1]["usage"]},
     ]
+    assert events[-1]["usage"].keys() >= {"input_tokens", "output_tokens", "total_tokens"}
 
 
 @pytest.mark.parametrize("stream", [True, False])
-async def test_a_language_that_comes_long_after_the_file(
+async def test_a_language_that_comes_long_after_the_file_has_it_recognised_again(
     openai: Served, backend: ScriptedBackend, stream: bool
 ) -> None:
     asked = [("stream", b"1")] if stream else []
     body = form([*asked, ("file", silence(20.0)), ("language", b"de")])
+
+    response = await send_slowly(openai, backend, body)
+
+    assert (response.status, "True" in response.text) == (200, True)
+    assert [b"language: de" in call.config for call in calls_of(backend)] == [False, True]
+    await openai.settled()
+    assert openai.count("stt", 200) == 1
+
+
+@pytest.mark.parametrize("language", [b"en", b"EN", b"en-US", b"english", b""])
+async def test_the_pipeline_s_own_language_is_no_other(
+    openai: Served, backend: ScriptedBackend, language: bytes
+) -> None:
+    body = form([("file", silence(20.0)), ("language", language)])
+
+    response = await send_slowly(openai, backend, body)
+
+    assert (response.status, backend.seen) == (200, 1)
+
+
+async def test_events_that_were_told_in_another_language_end_with_a_word_on_it(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        line = json.dumps({"Transcription": {"text": "so far", "segments": []}}).encode()
+        await call.write(OK_CHUNKED + chunk(line + b"\n"))
+        await hear(call)
+
+    backend.script = script
+    body = form([("stream", b"true"), ("file", silence(20.0)), ("language", b"de")])
+    async with asyncio.timeout(20), await openai.connect() as client:
+        begin_upload(client, body)
+        assert (await client.head())[0] == 200
+        told = [await client.piece()]
+        client.write(body[len(body) // 2 :])
+        while piece := await client.piece():
+            told.append(piece)
+
+    assert piece is None, "what is wrong must not pass for whole"
+    assert told[-1] is not None
+    assert b"must come before the file" in told[-1]
+
+
+async def test_what_was_heard_before_events_were_asked_for_is_told_then_and_the_rest_live(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    def line(text: str) -> bytes:
+        return chunk(json.dumps({"Transcription": {"text": text, "segments": []}}).encode())
+
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(OK_CHUNKED + line("early"))
+        await call.whole_media()
+        await told.wait()
+        await call.write(line("late") + b"0\r\n\r\n")
+
+    told = asyncio.Event()
+    backend.script = script
+    body = form([("file", silence(20.0)), ("stream", b"true")])
     async with asyncio.timeout(20), await openai.connect() as client:
         begin_upload(client, body)
         await eventually(lambda: backend.seen == 1)
         client.write(body[len(body) // 2 :])
-        response = await client.response()
+        _, headers = await client.head()
+        first = await client.piece()
+        told.set()
+        second = await client.piece()
 
-    if stream:  # what was heard in another language may have been told already
-        assert (response.status, error_of(response)["param"]) == (400, "language")
-    else:
-        assert (response.status, backend.seen) == (200, 2)
-        calls = [backend.calls.get_nowait() for _ in range(2)]
-        assert [b"language: de" in call.config for call in calls] == [False, True]
+    assert headers["content-type"].startswith("text/event-stream")
+    assert first is not None
+    assert second is not None
+    assert b'"delta": "early"' in first
+    assert b'"delta": " late"' in second
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("language", b"English"),
+        ("language", b"Klingonese"),
         ("response_format", b"yaml"),
         ("stream", b"maybe"),
         ("temperature", b"2"),

@@ -29,6 +29,10 @@ async def speak(call: BackendCall) -> None:
     await call.write(answer(SPEECH))
 
 
+async def says_what_it_is_told(call: BackendCall) -> None:
+    await call.write(answer(await call.whole_media()))
+
+
 async def post(
     client: RawClient, body: bytes, path: str = "/v1/audio/speech", **headers: str
 ) -> Response:
@@ -98,14 +102,14 @@ async def test_audio_may_come_as_events(openai: Served, backend: ScriptedBackend
         ({"input": " "}, "input", "must be the text to speak"),
         ({"input": ["Hello."]}, "input", "must be the text to speak"),
         ({"input": "\ud800"}, "input", "surrogate"),
-        ({"voice": None}, "voice", "alloy, ash"),
         ({"voice": "nobody"}, "voice", "alloy, ash"),
         ({"voice": {"id": 7}}, "voice", "alloy, ash"),
         ({"response_format": "ogg"}, "response_format", "opus"),
         ({"response_format": 7}, "response_format", "opus"),
         ({"speed": 0.1}, "speed", "from 0.25 to 4"),
         ({"speed": 5}, "speed", "from 0.25 to 4"),
-        ({"speed": "1"}, "speed", "from 0.25 to 4"),
+        ({"speed": "fast"}, "speed", "from 0.25 to 4"),
+        ({"speed": "9"}, "speed", "from 0.25 to 4"),
         ({"speed": True}, "speed", "from 0.25 to 4"),
         ({"speed": 10**400}, "speed", "from 0.25 to 4"),
         ({"speed": float("nan")}, "speed", "from 0.25 to 4"),
@@ -125,11 +129,52 @@ async def test_a_wrong_field_is_named(
     assert backend.seen == 0
 
 
-async def test_a_text_over_the_limit(openai: Served) -> None:
-    refused = await order(openai, input="a" * 1001)
+async def test_a_text_of_openai_s_own_limit_is_spoken(openai: Served) -> None:
+    assert (await order(openai, input="a" * 4096)).status == 200
 
-    assert (refused.status, error_of(refused)["param"]) == (413, "input")
-    assert "1000 characters" in error_of(refused)["message"]
+
+@pytest.mark.parametrize("character", ["a", "я", "🦊"])
+async def test_a_text_over_the_limit(openai: Served, character: str) -> None:
+    refused = await order(openai, input=character * 4097)
+
+    assert (refused.status, error_of(refused)["param"]) == (400, "input")
+    assert "4096 characters" in error_of(refused)["message"]
+
+
+async def test_a_text_of_the_limit_is_spoken_however_it_is_escaped(openai: Served) -> None:
+    async with await openai.connect() as client:
+        escaped = json.dumps(ORDER | {"input": "🦊" * 4096, "instructions": "я" * 4096})
+        assert (await post(client, escaped.encode())).status == 200
+
+
+async def test_a_body_that_no_text_can_need_is_not_read(openai: Served) -> None:
+    """A megabyte of JSON would be 24 in memory."""
+    async with await openai.connect() as client:
+        refused = await post(client, json.dumps(ORDER | {"x": [[]] * 100_000}).encode())
+
+    assert refused.status == 413
+
+
+@pytest.mark.parametrize("voice", [None, "", "ALLOY", " Alloy"])
+async def test_a_voice_may_be_left_out_or_named_in_any_case(
+    openai: Served, backend: ScriptedBackend, voice: str | None
+) -> None:
+    assert (await order(openai, voice=voice)).status == 200
+    assert b"speaker_id: 0" in backend.calls.get_nowait().config
+
+
+@pytest.mark.parametrize("speed", ["1.25", " 1.25 ", 1.25])
+async def test_a_speed_may_be_a_number_in_a_text(
+    openai: Served, backend: ScriptedBackend, speed: object
+) -> None:
+    assert (await order(openai, speed=speed)).status == 200
+    assert b"speed: 1.25" in backend.calls.get_nowait().config
+
+
+async def test_a_byte_order_mark_is_no_text(openai: Served, backend: ScriptedBackend) -> None:
+    assert (await order(openai, input="\ufeff ")).status == 400
+    backend.script = says_what_it_is_told
+    assert (await order(openai, input="\ufeffHello.", response_format="opus")).body == b"Hello."
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
@@ -168,7 +213,7 @@ async def test_fuzzed_fields_are_served_or_named(openai: Served, fields: dict[st
         ("PUT", "/v1/audio/speech", {}, 405),
         ("POST", "/v1/audio/translations", {}, 404),
         ("POST", "/v1/audio/speech", {"Content-Type": "audio/ogg"}, 415),
-        ("POST", "/v1/audio/transcriptions", {"Content-Type": "application/json"}, 415),
+        ("POST", "/v1/audio/transcriptions", {"Content-Type": "audio/ogg"}, 415),
         ("POST", "/v1/audio/transcriptions", {"Content-Type": "multipart/form-data"}, 400),
     ],
 )

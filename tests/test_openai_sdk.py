@@ -225,7 +225,7 @@ async def test_the_verbose_format_tells_times(client: openai.AsyncOpenAI) -> Non
         timestamp_granularities=["segment"],
     )
 
-    assert heard.language == "en"
+    assert heard.language == "english"
     assert abs(heard.duration - seconds_of(spoken(TEXT))) < 0.05
     assert heard.segments is not None
     assert heard.segments[0].text == heard.text

@@ -59,7 +59,7 @@ def plan_for(pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
             min_chunk=int(_number(chunker, "min_length", 10, 0, 100_000)),
         )
     if SPEECH_IN in by_kind:
-        if str(params.get("language", LANGUAGE)) != LANGUAGE:
+        if str(params.get("language", LANGUAGE)) not in (LANGUAGE, "auto"):
             raise PlanError(400, f"this engine hears {LANGUAGE} alone; language must be that")
         return TranscribePlan(
             max_segment_seconds=_number(params, "max_segment_duration_secs", 30.0, 1.0, 600.0)

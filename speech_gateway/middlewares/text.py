@@ -5,15 +5,19 @@ import codecs
 from aiohttp import web
 
 from ..client_body import ClientBody, no_body
+from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 from . import Handler, Step
 
 MOST_BYTES_A_CHARACTER = 4
 """In every charset below."""
-BYTE_ORDER_MARK = 4
+BYTE_ORDER_MARK = "\ufeff"
+"""No part of a text (Unicode, section 23.8)."""
+MOST_MARK_BYTES = 4
 CHARSETS = frozenset(
-    {"ascii", "utf-8", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r", "koi8-u"}
-    | {"big5", "gbk", "gb18030", "shift_jis", "euc_jp", "euc_kr"}
+    {"ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r"}
+    | {"koi8-u", "big5", "gb2312", "gbk", "gb18030", "shift_jis", "euc_jp", "euc_kr"}
+    | {"cp866", "cp874", "cp932", "cp949", "cp950", "mac-roman", "mac-cyrillic"}
     | {f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))}
     | {f"cp125{part}" for part in range(9)}
 )
@@ -34,17 +38,19 @@ class ReadText(Step):
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
         if exchange is not None and exchange.endpoint.holds_text:
-            codec = _codec(request.charset)
-            raw = await self._read(request)
-            text = self._decode(raw, codec)
-            if not text.strip():
-                raise no_body(exchange.endpoint)
-            exchange.text = text.encode()
+            exchange.text = await self._text(request, exchange.endpoint)
         return await handler(request)
+
+    async def _text(self, request: web.Request, endpoint: Endpoint) -> bytes:
+        codec = _codec(request.charset)
+        text = self._decode(await self._read(request), codec)
+        if not text.strip():
+            raise no_body(endpoint)
+        return text.encode()
 
     async def _read(self, request: web.Request) -> bytes:
         # No text within the limit is longer than this, so nothing longer is ever held.
-        enough = self._max_characters * MOST_BYTES_A_CHARACTER + BYTE_ORDER_MARK
+        enough = self._max_characters * MOST_BYTES_A_CHARACTER + MOST_MARK_BYTES
         length = request.content_length
         if length is not None and length > enough:
             raise self._too_long()
@@ -58,7 +64,7 @@ class ReadText(Step):
 
     def _decode(self, raw: bytes, codec: str) -> str:
         try:
-            text = raw.decode(codec)
+            text = raw.decode(codec).removeprefix(BYTE_ORDER_MARK)
         except UnicodeDecodeError:
             raise web.HTTPBadRequest(
                 text=f"the text does not decode as {codec}; send UTF-8, or name its charset\n"

@@ -1,5 +1,7 @@
 """The two endpoints of OpenAI's audio API that speak and listen."""
 
+from dataclasses import replace
+
 from ..endpoints import STT, TTS, Endpoint
 from .errors import phrase
 
@@ -11,6 +13,7 @@ SPEECH = Endpoint(
     answer_type="audio/ogg",
     holds_text=False,
     noun="JSON",
+    api="openai",
     methods=("POST",),
     phrase=phrase,
 )
@@ -18,11 +21,13 @@ TRANSCRIPTIONS = Endpoint(
     name=STT.name,
     path="/v1/audio/transcriptions",
     media_type="multipart/form-data",
-    assumed_types=frozenset(),
+    assumed_types=frozenset({"application/json"}),
     answer_type="application/json",
     holds_text=False,
     noun="a form with a file",
+    api="openai",
     methods=("POST",),
     phrase=phrase,
 )
-ENDPOINTS = (SPEECH, TRANSCRIPTIONS)
+SPEECH_BY_GET = replace(SPEECH, methods=("POST", "GET"))
+"""For players that take a URL; whoever can make one open it has it spoken."""

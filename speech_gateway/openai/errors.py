@@ -1,6 +1,7 @@
 """Refusals in OpenAI's words: ``{"error": {"message", "type", "param", "code"}}``."""
 
 import json
+import logging
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -12,6 +13,8 @@ _CODES = {
     HTTPStatus.TOO_MANY_REQUESTS: "rate_limit_exceeded",
 }
 
+log = logging.getLogger(__name__)
+
 
 class FieldError(web.HTTPBadRequest):
     """A field of the request that is wrong; the message says what would be right."""
@@ -19,6 +22,14 @@ class FieldError(web.HTTPBadRequest):
     def __init__(self, param: str, message: str) -> None:
         super().__init__(text=f"{param}: {message}\n")
         self.param = param
+
+
+def cannot_keep(error: OSError) -> web.HTTPException:
+    """Return the 500 for audio that the gateway's own disk does not take: worth another try."""
+    log.error("audio cannot be kept in a temporary file: %s", error)
+    return web.HTTPInternalServerError(
+        text="the gateway could not keep the audio; try again later\n"
+    )
 
 
 def error_object(message: str, status: int, param: str | None = None) -> dict[str, object]:

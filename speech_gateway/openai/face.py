@@ -7,12 +7,11 @@ from ..face import Face
 from ..settings import Settings
 from ..skit import Skit
 from . import pages, voices
-from .endpoints import ENDPOINTS, SPEECH, TRANSCRIPTIONS
-from .form import FIELD_LIMIT
+from .endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
 from .resources import RESOURCES, Resources
 from .speech import speech
-from .speech_order import ReadSpeechOrder
-from .transcriptions import transcriptions
+from .speech_order import ReadSpeechOrder, most_bytes
+from .transcriptions import JSON, most_form_bytes, most_json_bytes, transcriptions
 
 PAGES = {
     "/v1/models": pages.models,
@@ -24,17 +23,19 @@ PAGES = {
 class OpenAIFace(Face):
     """The endpoints, the step that reads an order before the gate, and the routes."""
 
-    endpoints = ENDPOINTS
-
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._voices = settings.voices or voices.load()
-        self.body_limits = {TRANSCRIPTIONS.path: settings.max_upload_bytes + FIELD_LIMIT}
+        self.endpoints = (SPEECH_BY_GET if settings.speech_by_get else SPEECH, TRANSCRIPTIONS)
+        self.body_limits = {
+            SPEECH.path: most_bytes(settings.max_speech_input),
+            TRANSCRIPTIONS.path: most_form_bytes(settings.max_upload_bytes),
+            (TRANSCRIPTIONS.path, JSON): most_json_bytes(settings.max_upload_bytes),
+        }
         self.steps = [
             ReadSpeechOrder(
                 self._voices,
-                max_characters=settings.max_tts_text_size,
-                max_bytes=settings.max_body_bytes,
+                max_characters=settings.max_speech_input,
                 timeout=settings.client_timeout,
             )
         ]

@@ -1,6 +1,5 @@
 """The form of ``POST /v1/audio/transcriptions``, read as it comes, its fields in any order."""
 
-import re
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -8,14 +7,12 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from .errors import FieldError
+from .transcription_fields import TranscriptionFields
 
 FILE = "file"
 FIELD_LIMIT = 64 * 1024
 """Bytes of all fields beside the file; a prompt is the longest."""
 MOST_PARTS = 64
-FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
-_TRUE, _FALSE = ("true", "1", "True"), ("false", "0", "False", "")
 
 
 @dataclass(slots=True)
@@ -35,7 +32,7 @@ class Form:
             raise web.HTTPBadRequest(text="the form must name its boundary in Content-Type\n")
         self.file_begun = False
         self.ended = False
-        self._fields: dict[str, list[str]] = {}
+        self.fields = TranscriptionFields()
         self._file = bytearray()
         self._size = 0
         self._parts = 0
@@ -88,53 +85,6 @@ class Form:
         self._file.clear()
         return taken
 
-    def given(self, name: str) -> bool:
-        """Return whether a field has come."""
-        return name in self._fields
-
-    @property
-    def language(self) -> str | None:
-        """The language spoken, when it was told (ISO 639)."""
-        language = self._one("language")
-        if language and not _LANGUAGE.fullmatch(language):
-            raise FieldError("language", "must be a code of ISO 639, like en")
-        return language or None
-
-    def wants_events(self) -> bool:
-        """Whether transcripts are wanted as events, as they come."""
-        value = self._one("stream")
-        if value not in (*_TRUE, *_FALSE):
-            raise FieldError("stream", "must be true or false")
-        return value in _TRUE
-
-    @property
-    def response_format(self) -> str:
-        """One of FORMATS."""
-        value = self._one("response_format") or FORMATS[0]
-        if value not in FORMATS:
-            raise FieldError("response_format", f"must be one of {', '.join(FORMATS)}")
-        return value
-
-    def check(self) -> None:
-        """Judge the fields that have come so far; raises web.HTTPException."""
-        _ = self.language, self.wants_events(), self.response_format
-        temperature = self._one("temperature") or "0"
-        try:
-            number = float(temperature)
-        except ValueError:
-            number = -1.0
-        if not 0 <= number <= 1:
-            raise FieldError("temperature", "must be a number from 0 to 1")
-        name = "timestamp_granularities[]"
-        if set(self._fields.get(name, ())) - {"segment"}:
-            raise FieldError(name, "must be segment; the times of words are not known here")
-
-    def _one(self, name: str) -> str:
-        values = self._fields.get(name, [""])
-        if len(values) > 1:
-            raise FieldError(name, "must be given once")
-        return values[0].strip()
-
     def _on_part_begin(self) -> None:
         self._part = _Part()
         self._parts += 1
@@ -171,7 +121,7 @@ class Form:
     def _on_part_end(self) -> None:
         if self._part.name != FILE:
             value = self._part.data.decode("utf-8", "replace")
-            self._fields.setdefault(self._part.name, []).append(value)
+            self.fields.add(self._part.name, value)
 
     def _on_end(self) -> None:
         self.ended = True

@@ -1,5 +1,6 @@
 """What all requests of this face share."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,9 +23,12 @@ class Resources:
         self, skit: Skit, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
     ) -> None:
         self.voices = voices
+        self.parsing = asyncio.Lock()
+        """Held while a body of JSON is parsed: one takes several times its size."""
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="conversion")
         self._skit = skit
         self._tts, self._stt = tts, stt
+        self._language = stt.param("language")
         self._templates: OrderedDict[tuple[object, ...], CallTemplate] = OrderedDict()
 
     def speech_template(self, voice: str, speed: float) -> CallTemplate:
@@ -36,6 +40,10 @@ class Resources:
         """Return the call's template for a language, or for the pipeline's own."""
         params = {"language": language} if language is not None else {}
         return self._template(("stt", language), self._stt, params)
+
+    def language_to_set(self, language: str | None) -> str | None:
+        """Return a language that has to be set on the pipeline; None for the pipeline's own."""
+        return None if language == self._language else language
 
     async def close(self, _app: web.Application) -> None:
         """End the threads; those under way have been given up by their requests."""

@@ -1,6 +1,7 @@
 """What a client asks to be spoken: the JSON of ``POST /v1/audio/speech``, read and judged."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,14 +9,21 @@ from typing import Any
 from aiohttp import web
 
 from ..client_body import ClientBody
-from ..exchange import EXCHANGE
+from ..endpoints import READ_METHODS
+from ..exchange import EXCHANGE, Exchange
 from ..middlewares import Handler, Step
+from ..middlewares.text import BYTE_ORDER_MARK
 from .audio_out import FORMATS, AudioFormat
 from .endpoints import SPEECH
 from .errors import FieldError
 from .voices import FASTEST, SLOWEST, Voices
 
 DEFAULT_FORMAT = "mp3"
+ESCAPED_CHARACTER = 12
+"""Bytes that JSON may have for one: the escapes of a surrogate pair (RFC 8259, section 7)."""
+OTHER_FIELDS = 64 * 1024
+"""Bytes around the text; instructions are the longest of it."""
+_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +43,36 @@ SPEECH_ORDER = web.RequestKey("speech_order", SpeechOrder)
 class ReadSpeechOrder(Step):
     """Read the order before the gate, so that a slow sender holds no slot; 400 names the field."""
 
-    def __init__(
-        self, voices: Voices, *, max_characters: int, max_bytes: int, timeout: float
-    ) -> None:
+    def __init__(self, voices: Voices, *, max_characters: int, timeout: float) -> None:
         self._voices = voices
         self._max_characters = max_characters
-        self._max_bytes = max_bytes
         self._timeout = timeout
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
-        if exchange is not None and exchange.endpoint is SPEECH:
-            body = ClientBody(request, limit=self._max_bytes, timeout=self._timeout)
+        if exchange is not None and exchange.endpoint.path == SPEECH.path:
+            await self._read(request, exchange)
+        return await handler(request)
+
+    async def _read(self, request: web.Request, exchange: Exchange) -> None:
+        """Keep what matters of the order: what waits for a slot is not to hold all of its JSON."""
+        if request.method in READ_METHODS:
+            fields: Mapping[str, Any] = request.query
+        else:
+            limit = most_bytes(self._max_characters)
+            body = ClientBody(request, limit=limit, timeout=self._timeout)
             raw = bytearray()
             while piece := await body.read():
                 raw += piece
             fields = _object(bytes(raw))
-            exchange.text = _input(fields, self._max_characters)
-            request[SPEECH_ORDER] = _order(fields, self._voices)
-        return await handler(request)
+        exchange.text = _input(fields, self._max_characters)
+        request[SPEECH_ORDER] = _order(fields, self._voices)
+
+
+def most_bytes(max_characters: int) -> int:
+    """Return how long an order's JSON may be: a text in escapes, and room for all else."""
+    return max_characters * ESCAPED_CHARACTER + OTHER_FIELDS
 
 
 def _object(raw: bytes) -> Mapping[str, Any]:
@@ -69,16 +87,12 @@ def _object(raw: bytes) -> Mapping[str, Any]:
 
 def _input(fields: Mapping[str, Any], max_characters: int) -> bytes:
     text = fields.get("input")
+    if isinstance(text, str):
+        text = text.removeprefix(BYTE_ORDER_MARK)
     if not isinstance(text, str) or not text.strip():
         raise FieldError("input", "must be the text to speak")
-    if len(text) > max_characters:
-        refusal = web.HTTPRequestEntityTooLarge(
-            max_characters,
-            len(text),
-            text=f"input: is too long; at most {max_characters} characters are spoken\n",
-        )
-        refusal.param = "input"  # type: ignore[attr-defined]
-        raise refusal
+    if len(text) > max_characters:  # as OpenAI has it: its clients map 413 to nothing
+        raise FieldError("input", f"is too long; at most {max_characters} characters are spoken")
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -100,14 +114,19 @@ def _order(fields: Mapping[str, Any], voices: Voices) -> SpeechOrder:
 def _voice(voice: object, voices: Voices) -> str:
     if isinstance(voice, dict):
         voice = voice.get("id")
-    if not isinstance(voice, str) or voice not in voices.params:
+    if voice is None or voice == "":
+        return voices.default
+    name = voices.named(voice) if isinstance(voice, str) else None
+    if name is None:
         raise FieldError("voice", f"must be one of {voices.listed}")
-    return voice
+    return name
 
 
 def _speed(speed: object, voices: Voices) -> float:
     if speed is None:
         return 1.0
+    if isinstance(speed, str) and _NUMBER.fullmatch(speed.strip()):
+        speed = float(speed)
     least, most = max(SLOWEST, voices.slowest), min(FASTEST, voices.fastest)
     if isinstance(speed, int | float) and not isinstance(speed, bool) and least <= speed <= most:
         return float(speed)

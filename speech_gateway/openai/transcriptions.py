@@ -7,78 +7,158 @@ from contextlib import asynccontextmanager
 from aiohttp import hdrs, web
 
 from ..answers import UpstreamError
-from ..call import Call, as_refusal
+from ..call import Answer, Call, as_refusal
 from ..client_body import ClientBody
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import Shape, Transcripts, backend_error, relay
+from ..relay import PassedOn, Shape, backend_error, relay
 from ..settings import SETTINGS
 from ..skit import SKIT
-from .audio_in import Upload
+from .audio_in import Upload as AudioConversion
 from .conversion import Conversion
 from .errors import error_event
 from .events import EVENT_STREAM
 from .form import FIELD_LIMIT, Form
-from .form_reader import FormReader
+from .recording import Recording, WrongLanguageError
 from .resources import RESOURCES
-from .transcripts import Lines, Transcript, TranscriptEvents, as_events, respond
+from .transcription_fields import TranscriptionFields
+from .transcripts import MOST_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
+from .uploads import FormUpload, JsonUpload, Upload
+
+JSON = "application/json"
+BASE64_FACTOR = 4 / 3
+
+
+def most_form_bytes(most_audio: int) -> int:
+    """Return how long a form may be with so many bytes of audio in it."""
+    return most_audio + 2 * FIELD_LIMIT
+
+
+def most_json_bytes(most_audio: int) -> int:
+    """Return how long a JSON body may be with so many bytes of audio in it."""
+    return int(most_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
-    """Have the form's file transcribed while it comes, and tell what was heard."""
-    settings = request.app[SETTINGS]
-    form = Form(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    body = ClientBody(
-        request, limit=settings.max_upload_bytes + FIELD_LIMIT, timeout=settings.client_timeout
-    )
-    audio = Upload()
-    conversion = Conversion(audio.convert, request.app[RESOURCES].pool)
-    async with FormReader(form, body, conversion) as reader:
-        await reader.file_begins()
-        language = form.language
-        if form.wants_events():
-            return await _stream(request, reader, language)
-        heard = await _transcribe(request, reader.pieces(), language)
-        if isinstance(heard, Transcript) and form.language != language:
-            heard = await _transcribe(request, reader.pieces_again(), form.language)
-    if isinstance(heard, web.Response):
+    """Have the audio transcribed while it comes, and tell what was heard."""
+    resources = request.app[RESOURCES]
+    upload = _upload(request)
+    audio = AudioConversion()
+    async with Recording(upload, Conversion(audio.convert, resources.pool)) as recording:
+        await recording.begin()
+        while True:
+            try:
+                heard = await _recognise(request, recording, upload.fields)
+                break
+            except WrongLanguageError:
+                continue
+    if not isinstance(heard, Transcript):
         return heard
     heard.duration = audio.seconds
-    if form.wants_events():  # told too late to have been one
-        return web.Response(body=as_events(heard), headers={hdrs.CONTENT_TYPE: EVENT_STREAM})
-    return respond(heard, form.response_format)
+    return respond(heard, upload.fields.response_format)
 
 
-async def _stream(
-    request: web.Request, reader: FormReader, language: str | None
-) -> web.StreamResponse:
-    """Pass on what is heard as events, as it comes."""
-    shape = Shape(
-        lambda call: Transcripts(call, TranscriptEvents()), EVENT_STREAM, last_words=error_event
-    )
-    async with _calling(request, reader.pieces(), language) as call:
-        return await relay(request, call, shape)
+def _upload(request: web.Request) -> Upload:
+    settings, resources = request.app[SETTINGS], request.app[RESOURCES]
+    most = settings.max_upload_bytes
+    if request.content_type == JSON:
+        body = ClientBody(request, limit=most_json_bytes(most), timeout=settings.client_timeout)
+        return JsonUpload(body, most, resources.pool, resources.parsing)
+    form = Form(request.headers.get(hdrs.CONTENT_TYPE, ""))
+    body = ClientBody(request, limit=most_form_bytes(most), timeout=settings.client_timeout)
+    return FormUpload(form, body, most)
 
 
-async def _transcribe(
-    request: web.Request, pieces: AsyncIterator[bytes], language: str | None
-) -> Transcript | web.Response:
+async def _recognise(
+    request: web.Request, recording: Recording, fields: TranscriptionFields
+) -> Transcript | web.StreamResponse:
+    """Return what was heard, or an answer: the backend's refusal, or events that were sent.
+
+    Raises:
+        WrongLanguageError: it has to be recognised again, in the language that was told since.
+        web.HTTPException: the request failed otherwise.
+    """
+    resources = request.app[RESOURCES]
+    language = resources.language_to_set(fields.language)
+
+    def is_right() -> bool:
+        return resources.language_to_set(fields.language) == language
+
+    async with _calling(request, recording.pieces(is_right), language) as call:
+        early = b"" if fields.given("stream") else await _early(call, recording)
+        if not fields.wants_events:
+            return await _whole(request, call, early)
+        return await relay(
+            request,
+            call,
+            Shape(
+                lambda call: _Events(call, recording, early), EVENT_STREAM, last_words=error_event
+            ),
+        )
+
+
+async def _early(call: Call, recording: Recording) -> bytes:
+    """Return what is heard until the upload has told whether it is wanted as events.
+
+    What goes wrong meanwhile is found again by who reads on.
+    """
+    heard = bytearray()
+    waits = {
+        asyncio.create_task(_collect(call, heard)),
+        asyncio.create_task(recording.complete.wait()),
+    }
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waits:
+            task.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    return bytes(heard)
+
+
+async def _collect(call: Call, heard: bytearray) -> None:
+    answer = await call.answer()
+    if answer.status >= web.HTTPBadRequest.status_code:
+        return
+    while len(heard) < MOST_BYTES and (piece := await call.read()):
+        heard += piece
+
+
+async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript | web.StreamResponse:
     """Return all that was heard, or the backend's refusal."""
     exchange = request[EXCHANGE]
     transcript = Transcript()
-    lines = Lines(transcript)
-    async with _calling(request, pieces, language) as call:
-        try:
-            answer = await call.answer()
-            if answer.status >= web.HTTPBadRequest.status_code:
-                return exchange.endpoint.phrase(await backend_error(request, call, answer))
-            while piece := await call.read():
-                lines.feed(piece)
-            call.check_uncut()
-        except UpstreamError as error:
-            exchange.explain(f"the backend failed: {error}")
-            raise as_refusal(error) from error
-    lines.flush()
+    reader = TranscriptReader(transcript)
+    try:
+        answer = await call.answer()
+        if answer.status >= web.HTTPBadRequest.status_code:
+            return exchange.endpoint.phrase(await backend_error(request, call, answer))
+        reader.feed(early)
+        while piece := await call.read():
+            reader.feed(piece)
+        call.check_uncut()
+        reader.end()
+    except UpstreamError as error:
+        exchange.explain(f"the backend failed: {error}")
+        raise as_refusal(error) from error
     return transcript
+
+
+class _Events(PassedOn):
+    """Transcripts as events.
+
+    Where a language may follow that makes them wrong, the first of them waits for it.
+    """
+
+    def __init__(self, call: Call, recording: Recording, early: bytes) -> None:
+        super().__init__(call, TranscriptEvents())
+        self._recording = recording
+        self._opening = early
+
+    async def open(self, answer: Answer) -> None:  # noqa: ARG002 - what it says does not matter
+        """Wait for the first transcript, unless it is certain that it will be right."""
+        if not self._recording.language_is_known and not self._opening:
+            self._opening = await self._call.read()
+        self._recording.committed = True
 
 
 @asynccontextmanager
@@ -99,7 +179,7 @@ async def _calling(
             yield call
         finally:
             sending.cancel()
-            await asyncio.wait([sending])
+            await asyncio.gather(sending, return_exceptions=True)
 
 
 async def _send(call: Call, pieces: AsyncIterator[bytes]) -> None:

@@ -1,13 +1,21 @@
 """What the backend heard, and how OpenAI's clients want to be told."""
 
+import html
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
-from ..transcripts import Unwrapper
+from ..answers import UpstreamError
+from ..json_stream import JsonObjects, Part
 from .events import event
+from .languages import name_of
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of transcripts that are held until they are all there; days of speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,52 +42,87 @@ class Transcript:
         """Return it in one piece."""
         return " ".join(self.texts)
 
-    def add(self, line: bytes) -> str:
-        """Take one line of the backend's; return the text that is new."""
-        try:
-            heard = json.loads(line)
-        except ValueError:
-            return ""
-        if not isinstance(heard, dict) or not isinstance(heard.get("text"), str):
-            return ""
-        self.language = self.language or str(heard.get("language") or "")
+    def add(self, heard: Mapping[str, Any]) -> str:
+        """Take one of the backend's transcripts; return the text that is new."""
+        self.language = self.language or _clean(heard.get("language"))
         segments = heard.get("segments")
         for segment in segments if isinstance(segments, list) else ():
             self._add_segment(segment)
-        text = str(heard["text"]).strip()
+        text = _clean(heard["text"])
         if text:
             self.texts.append(text)
         return text
 
     def _add_segment(self, segment: object) -> None:
-        if not isinstance(segment, dict):
+        if not isinstance(segment, dict) or not isinstance(segment.get("text"), str):
             return
-        text, start, end = (segment.get(key) for key in ("text", "start_time_ms", "end_time_ms"))
-        if (
-            isinstance(text, str)
-            and isinstance(start, int | float)
-            and isinstance(end, int | float)
-        ):
-            self.segments.append(Segment(text.strip(), start / 1000, end / 1000))
+        last = self.segments[-1].end if self.segments else 0.0
+        start = _seconds(segment.get("start_time_ms"), last)
+        end = max(_seconds(segment.get("end_time_ms"), start), start)
+        self.segments.append(Segment(_clean(segment["text"]), start, end))
 
 
-class Lines:
-    """Takes the backend's answer as it comes, and adds its lines to a transcript."""
+def _clean(text: object) -> str:
+    """Return a text on one line, that can be encoded: half a surrogate pair is no character."""
+    if not isinstance(text, str):
+        return ""
+    return " ".join(text.split()).encode("utf-8", "replace").decode()
+
+
+def _seconds(milliseconds: object, otherwise: float) -> float:
+    """Return a time, or what stands for one that is none: NaN, a text, before the beginning."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
+        return otherwise
+    try:
+        seconds = milliseconds / 1000
+    except OverflowError:
+        return otherwise
+    return max(seconds, 0.0) if math.isfinite(seconds) else otherwise
+
+
+class TranscriptReader:
+    """Takes the backend's answer as it comes, and adds its transcripts to one."""
 
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
-        self._unwrapper = Unwrapper()
-        self._partial = b""
+        self._objects = JsonObjects()
+        self._size = 0
 
     def feed(self, piece: bytes) -> list[str]:
-        """Return the texts that are new with piece."""
-        *lines, self._partial = (self._partial + self._unwrapper.feed(piece)).split(b"\n")
-        return [text for line in lines if (text := self._transcript.add(line))]
+        """Return the texts that are new with piece.
 
-    def flush(self) -> list[str]:
-        """Return the text of a last line without an end."""
-        last, self._partial = self._partial + self._unwrapper.flush(), b""
-        return [text] if (text := self._transcript.add(last)) else []
+        Raises:
+            UpstreamError: it is no transcript.
+        """
+        self._size += len(piece)
+        if self._size > MOST_BYTES:
+            raise UpstreamError(f"its transcripts are over {MOST_BYTES} bytes")
+        return [text for part in self._objects.feed(piece) if (text := self._take(part))]
+
+    def end(self) -> None:
+        """Say that no more comes; raises UpstreamError when more was to come."""
+        if self._objects.flush().strip():
+            raise UpstreamError("its last transcript is cut")
+
+    def _take(self, part: Part) -> str:
+        if part.is_object:
+            return self._transcript.add(_heard(part.data))
+        if part.data.strip():
+            raise UpstreamError(f"it answered {part.data[:80]!r}, where transcripts belong")
+        return ""
+
+
+def _heard(data: bytes) -> Mapping[str, Any]:
+    """Return what is in StreamKit's wrapper, or bare; raises UpstreamError when that is not it."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict):
+        value = value.get("Transcription", value)
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+        raise UpstreamError(f"it answered {data[:80]!r}, where transcripts belong")
+    return value
 
 
 class TranscriptEvents:
@@ -87,48 +130,44 @@ class TranscriptEvents:
 
     def __init__(self) -> None:
         self._transcript = Transcript()
-        self._lines = Lines(self._transcript)
+        self._reader = TranscriptReader(self._transcript)
         self._begun = False
 
     def feed(self, piece: bytes) -> bytes:
-        """Return the events that are new with piece."""
-        return b"".join(map(self.delta, self._lines.feed(piece)))
+        """Return the events that are new with piece; raises UpstreamError."""
+        return b"".join(map(self._delta, self._reader.feed(piece)))
 
     def flush(self) -> bytes:
-        """Return the last events."""
-        last = b"".join(map(self.delta, self._lines.flush()))
-        return last + done(self._transcript)
+        """Return the last event; raises UpstreamError."""
+        self._reader.end()
+        # Nothing is counted in tokens here, but clients refuse an end without the numbers.
+        usage = {"type": "tokens", "input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
+        done = {"type": "transcript.text.done", "text": self._transcript.text, "usage": usage}
+        return event(done)
 
-    def delta(self, text: str) -> bytes:
+    def _delta(self, text: str) -> bytes:
         """Return the event for a text; all deltas joined are the whole text."""
         text, self._begun = f" {text}" if self._begun else text, True
         return event({"type": "transcript.text.delta", "delta": text})
 
 
-def done(transcript: Transcript) -> bytes:
-    """Return the event that ends a transcript."""
-    return event({"type": "transcript.text.done", "text": transcript.text})
-
-
-def as_events(transcript: Transcript) -> bytes:
-    """Return a transcript that is complete as events."""
-    events = TranscriptEvents()
-    return b"".join(map(events.delta, transcript.texts)) + done(transcript)
-
-
 def respond(transcript: Transcript, response_format: str) -> web.Response:
     """Return the answer in one of the form's formats."""
     if response_format == "json":
-        return web.json_response({"text": transcript.text})
+        return web.json_response({"text": transcript.text, "usage": _usage(transcript)})
     if response_format == "verbose_json":
         return web.json_response(_verbose(transcript))
     return web.Response(text=_PLAIN[response_format](transcript))
 
 
+def _usage(transcript: Transcript) -> Mapping[str, object]:
+    return {"type": "duration", "seconds": round(transcript.duration, 3)}
+
+
 def _verbose(transcript: Transcript) -> Mapping[str, object]:
     return {
         "task": "transcribe",
-        "language": transcript.language,
+        "language": name_of(transcript.language),
         "duration": round(transcript.duration, 3),
         "text": transcript.text,
         "segments": [
@@ -147,6 +186,7 @@ def _verbose(transcript: Transcript) -> Mapping[str, object]:
             }
             for number, segment in enumerate(transcript.segments)
         ],
+        "usage": _usage(transcript),
     }
 
 
@@ -159,10 +199,15 @@ def _srt(transcript: Transcript) -> str:
 
 def _vtt(transcript: Transcript) -> str:
     cues = (
-        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{cue.text}\n"
+        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n{_escaped(cue.text)}\n"
         for cue in transcript.segments
     )
     return "WEBVTT\n" + "".join(cues)
+
+
+def _escaped(text: str) -> str:
+    """Return a cue's text without markup, and without what ends it (WebVTT, section 4.2.1)."""
+    return html.escape(text, quote=False)
 
 
 def _time(seconds: float, point: str) -> str:

@@ -22,6 +22,18 @@ class Voices:
     fastest: float = FASTEST
 
     @property
+    def default(self) -> str:
+        """The voice of who names none: the first one."""
+        return next(iter(self.params))
+
+    def named(self, name: str) -> str | None:
+        """Return the voice of that name, in any case; None when there is none."""
+        if name in self.params:
+            return name
+        folded = name.strip().casefold()
+        return next((voice for voice in self.params if voice.casefold() == folded), None)
+
+    @property
     def listed(self) -> str:
         """Return the names, for people."""
         return ", ".join(self.params)

@@ -23,6 +23,14 @@ class Pipeline:
 
     yaml: str
 
+    def param(self, name: str) -> object:
+        """Return what its speech node has as param; None when it has none."""
+        found = None
+        for node in nodes(yaml.load(self.yaml, Loader=_LOADER)):  # noqa: S506 - as below
+            if str(node["kind"]).startswith("plugin::"):
+                found = (node.get("params") or {}).get(name, found)
+        return found
+
     def with_params(self, params: Mapping[str, object]) -> "Pipeline":
         """Return the pipeline with params set on its speech node."""
         document = yaml.load(self.yaml, Loader=_LOADER)  # noqa: S506 - safe, and in C where it can be

@@ -1,0 +1,139 @@
+"""What is said in an upload, as the Opus that the backend takes: converted once, kept, read again.
+
+A client may tell the language behind the audio, when it was being recognised already.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from tempfile import SpooledTemporaryFile
+
+from aiohttp import web
+
+from .conversion import Conversion, ConversionError
+from .errors import FieldError, cannot_keep
+from .form import FILE
+from .uploads import READ_AT_ONCE, Upload
+
+HELD_IN_MEMORY = 1024 * 1024
+"""Bytes of converted audio; the rest is on disk."""
+GRACE = 0.5
+"""Seconds in which fields may follow the audio before it is recognised without them."""
+
+
+class WrongLanguageError(Exception):
+    """The language that the audio is being recognised in has turned out to be another one."""
+
+
+class Recording:
+    """Takes an upload through a conversion, from the block's begin to its end."""
+
+    def __init__(self, upload: Upload, conversion: Conversion) -> None:
+        self._upload = upload
+        self._conversion = conversion
+        self._tasks: list[asyncio.Task[None]] = []
+        self._kept: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(HELD_IN_MEMORY)  # noqa: SIM115
+        self._size = 0
+        self._ended = False
+        self._failure: Exception | None = None
+        self._changed = asyncio.Event()
+        self.complete = asyncio.Event()
+        """Whether the upload has ended, well or not: no field is still to come."""
+        self.committed = False
+        """Whether the client has been told what was heard, so that it cannot be another."""
+
+    async def __aenter__(self) -> "Recording":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._conversion.close()
+        for task in self._tasks:
+            task.cancel()
+        try:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+        finally:
+            self._kept.close()
+            self._upload.close()
+
+    async def begin(self) -> None:
+        """Read up to the audio, and for a moment longer when the language was not told before it.
+
+        Raises:
+            web.HTTPException: what is wrong with the request so far.
+        """
+        await self._upload.begin()
+        self._tasks = [asyncio.create_task(self._convert()), asyncio.create_task(self._keep())]
+        if not self.language_is_known:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GRACE):
+                    await self.complete.wait()
+
+    @property
+    def language_is_known(self) -> bool:
+        """Whether no other language can follow."""
+        return self.complete.is_set() or self._upload.fields.given("language")
+
+    async def pieces(self, is_right: Callable[[], bool]) -> AsyncIterator[bytes]:
+        """Yield the converted audio from its beginning, as it comes; then all fields are known.
+
+        Raises:
+            WrongLanguageError: ``is_right`` says that it was recognised in the wrong language.
+            web.HTTPException: what is wrong with the upload.
+        """
+        at = 0
+        while True:
+            self._changed.clear()
+            if self._failure is not None:
+                raise self._failure
+            if self.complete.is_set() and not is_right():
+                raise self._wrong_language()
+            if at < self._size:
+                self._kept.seek(at)
+                piece = self._kept.read(READ_AT_ONCE)
+                at += len(piece)
+                yield piece
+            elif self._ended:
+                return
+            else:
+                await self._changed.wait()
+
+    def _wrong_language(self) -> Exception:
+        if self.committed:
+            return FieldError("language", "must come before the file where stream is true")
+        return WrongLanguageError()
+
+    async def _convert(self) -> None:
+        """Take the upload into the conversion."""
+        try:
+            async for piece in self._upload.audio():
+                await self._conversion.feed(piece)
+        except web.HTTPException as error:
+            self._fail(error)
+            self._conversion.close()
+        else:
+            self._conversion.end()
+        finally:
+            self.complete.set()
+            self._changed.set()
+
+    async def _keep(self) -> None:
+        """Take what comes out of the conversion."""
+        try:
+            while piece := await self._conversion.read():
+                self._kept.seek(self._size)
+                self._kept.write(piece)
+                self._size += len(piece)
+                self._changed.set()
+            await self.complete.wait()
+        except ConversionError as error:
+            self._fail(FieldError(FILE, str(error)))
+        except OSError as error:
+            self._fail(cannot_keep(error))
+        self._ended = True
+        self._changed.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Have error raised by who reads; what was wrong first stands."""
+        if self._failure is None:
+            self._failure = error
+        self._changed.set()

@@ -1,0 +1,91 @@
+"""What a client asks of a transcription, beside its audio."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .errors import FieldError
+from .languages import code_of
+
+FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+GRANULARITIES = "timestamp_granularities[]"
+_TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
+
+
+@dataclass(slots=True)
+class TranscriptionFields:
+    """The fields that have come so far, each judged when it is asked for.
+
+    The properties raise FieldError for what they cannot be.
+    """
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> "TranscriptionFields":
+        """Return the fields of a JSON object; raises FieldError for what is no field's value."""
+        fields = cls()
+        for name, value in document.items():
+            form_name = GRANULARITIES if name == GRANULARITIES.removesuffix("[]") else name
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, bool):
+                    fields.add(form_name, str(one).lower())
+                elif isinstance(one, str | int | float):
+                    fields.add(form_name, str(one))
+                elif one is not None and name in ("language", "stream", "response_format"):
+                    raise FieldError(name, "must be a string")
+        return fields
+
+    def add(self, name: str, value: str) -> None:
+        """Take a field that has come."""
+        self.values.setdefault(name, []).append(value)
+
+    def given(self, name: str) -> bool:
+        """Return whether a field has come."""
+        return name in self.values
+
+    @property
+    def language(self) -> str | None:
+        """The code of the language spoken, when it was told."""
+        language = self._one("language")
+        if not language:
+            return None
+        if (code := code_of(language)) is None:
+            raise FieldError("language", "must be a code of ISO 639 like en, a name, or auto")
+        return code
+
+    @property
+    def wants_events(self) -> bool:
+        """Whether transcripts are wanted as events, as they come."""
+        value = self._one("stream").lower()
+        if value not in (*_TRUE, *_FALSE):
+            raise FieldError("stream", "must be true or false")
+        return value in _TRUE
+
+    @property
+    def response_format(self) -> str:
+        """One of FORMATS."""
+        value = self._one("response_format") or FORMATS[0]
+        if value not in FORMATS:
+            raise FieldError("response_format", f"must be one of {', '.join(FORMATS)}")
+        return value
+
+    def check(self) -> None:
+        """Judge all of them; raises FieldError."""
+        _ = self.language, self.wants_events, self.response_format
+        temperature = self._one("temperature") or "0"
+        try:
+            number = float(temperature)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise FieldError("temperature", "must be a number from 0 to 1")
+        if set(self.values.get(GRANULARITIES, ())) - {"segment"}:
+            raise FieldError(
+                GRANULARITIES, "must be segment; the times of words are not known here"
+            )
+
+    def _one(self, name: str) -> str:
+        values = self.values.get(name, [""])
+        if len(values) > 1:
+            raise FieldError(name, "must be given once")
+        return values[0].strip()

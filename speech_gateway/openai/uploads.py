@@ -1,0 +1,158 @@
+"""The two ways in which a client sends audio to be transcribed: in a form, or in JSON."""
+
+import asyncio
+import base64
+import binascii
+import json
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+from typing import IO, Any, Protocol
+
+from aiohttp import web
+
+from ..client_body import ClientBody, too_large
+from .errors import FieldError, cannot_keep
+from .form import Form
+from .transcription_fields import TranscriptionFields
+
+READ_AT_ONCE = 64 * 1024
+JSON_AUDIO = "input_audio"
+
+
+class Upload(Protocol):
+    """Audio that comes, and what is asked about it."""
+
+    fields: TranscriptionFields
+
+    async def begin(self) -> None:
+        """Read up to the audio.
+
+        Raises:
+            web.HTTPException: what is wrong with the request.
+        """
+
+    def audio(self) -> AsyncIterator[bytes]:
+        """Yield the audio as it comes; at its end all fields are known. Raises as begin does."""
+
+    def close(self) -> None:
+        """Let go of what is held."""
+
+
+class FormUpload:
+    """A form with a file; its fields may stand before the file or behind it."""
+
+    def __init__(self, form: Form, body: ClientBody, most_bytes: int) -> None:
+        self.fields = form.fields
+        self._form = form
+        self._body = body
+        self._most_bytes = most_bytes
+        self._taken = 0
+
+    async def begin(self) -> None:
+        """Read up to the file, and judge what stands before it."""
+        while not self._form.file_begun:
+            await self._advance()
+        self.fields.check()
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        """Yield the file as it comes, and read what stands behind it."""
+        while True:
+            if piece := self._form.take_file():
+                self._taken += len(piece)
+                if self._taken > self._most_bytes:
+                    raise too_large(self._most_bytes)
+                yield piece
+            if self._form.ended:
+                break
+            await self._advance()
+        self.fields.check()
+
+    def close(self) -> None:
+        """Hold nothing but memory."""
+
+    async def _advance(self) -> None:
+        piece = await self._body.read()
+        if not piece:
+            self._form.finish()
+        self._form.feed(piece)
+
+
+class JsonUpload:
+    """``{"model": ..., "input_audio": {"data": BASE64, "format": ...}}``.
+
+    It is parsed when all of it has come, in a thread of pool; lock has one parsed at a time, as
+    each takes several times its size for a moment.
+    """
+
+    def __init__(
+        self, body: ClientBody, most_bytes: int, pool: Executor, lock: asyncio.Lock
+    ) -> None:
+        self.fields = TranscriptionFields()
+        self._body = body
+        self._most_bytes = most_bytes
+        self._pool = pool
+        self._lock = lock
+        self._audio: IO[bytes] | None = None
+
+    async def begin(self) -> None:
+        """Read all of it, and judge the fields."""
+        try:
+            document = await self._read()
+        except OSError as error:
+            raise cannot_keep(error) from error
+        self.fields.values.update(TranscriptionFields.from_json(document).values)
+        self.fields.check()
+
+    async def _read(self) -> Mapping[str, object]:
+        with tempfile.TemporaryFile() as raw:
+            while piece := await self._body.read():
+                raw.write(piece)
+            async with self._lock:
+                loop = asyncio.get_running_loop()
+                document, self._audio = await loop.run_in_executor(
+                    self._pool, parse, raw, self._most_bytes
+                )
+        return document
+
+    async def audio(self) -> AsyncIterator[bytes]:
+        """Yield the audio."""
+        assert self._audio is not None
+        while piece := self._audio.read(READ_AT_ONCE):
+            yield piece
+
+    def close(self) -> None:
+        """Remove the audio."""
+        if self._audio is not None:
+            self._audio.close()
+
+
+def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
+    """Return the object that raw holds, without its audio, and the audio in a file.
+
+    Raises:
+        web.HTTPException: 400 for what is no such object, 413 for audio over most_bytes.
+    """
+    raw.seek(0)
+    try:
+        document = json.loads(raw.read())
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise web.HTTPBadRequest(text="the body must be a JSON object, in UTF-8, or a form\n")
+    audio = document.pop(JSON_AUDIO, None)
+    data = audio.get("data") if isinstance(audio, dict) else None
+    if not isinstance(data, str):
+        raise FieldError(JSON_AUDIO, 'must be {"data": BASE64, "format": "wav"}')
+    try:
+        decoded = base64.b64decode(data, validate=True)
+    except (binascii.Error, ValueError):
+        raise FieldError(JSON_AUDIO, "must hold data in base64") from None
+    if not decoded:
+        raise FieldError(JSON_AUDIO, "must hold the audio to transcribe")
+    if len(decoded) > most_bytes:
+        raise too_large(most_bytes)
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - who reads it closes it
+    file.write(decoded)
+    file.seek(0)
+    return document, file

@@ -1,0 +1,92 @@
+"""A transcription asked for in JSON, its audio in base64."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.client import Response
+from tests.support.gateway import Served, serving
+from tests.support.speech import silence
+
+AUDIO = silence(1.0)
+PATH = "/v1/audio/transcriptions"
+
+
+@pytest.fixture
+async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    async def hear(call: BackendCall) -> None:
+        assert (await call.whole_media()).startswith(b"OggS")
+        line = b'{"Transcription": {"text": "heard", "segments": [], "language": "de"}}\n'
+        await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
+
+    backend.script = hear
+    async with serving(backend.url, "--openai", "--max-upload-bytes=100000") as served:
+        yield served
+
+
+def encoded(audio: bytes) -> dict[str, str]:
+    return {"data": base64.b64encode(audio).decode(), "format": "ogg"}
+
+
+async def send(gateway: Served, body: object) -> Response:
+    async with await gateway.connect() as client:
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        client.request("POST", PATH, {"Content-Type": "application/json"}, raw)
+        return await client.response()
+
+
+async def test_audio_in_json_is_transcribed(openai: Served, backend: ScriptedBackend) -> None:
+    asked = {"model": "w", "input_audio": encoded(AUDIO), "language": "de", "temperature": 0}
+
+    heard = await send(openai, asked)
+
+    assert heard.status == 200
+    assert json.loads(heard.body)["text"] == "heard"
+    assert b"language: de" in backend.calls.get_nowait().config
+    assert openai.count("stt", 200) == 1
+
+
+@pytest.mark.parametrize("stream", [True, "true"])
+async def test_it_may_be_told_as_events(openai: Served, stream: object) -> None:
+    heard = await send(openai, {"input_audio": encoded(AUDIO), "stream": stream})
+
+    assert heard.headers["content-type"].startswith("text/event-stream")
+    assert '"delta": "heard"' in heard.text
+
+
+@pytest.mark.parametrize(
+    ("body", "param", "told"),
+    [
+        (b"[]", None, "JSON object"),
+        (b"{", None, "JSON object"),
+        (b"\xff", None, "JSON object"),
+        (b"[" * 50_000, None, "JSON object"),
+        ({}, "input_audio", "must be"),
+        ({"input_audio": "data"}, "input_audio", "must be"),
+        ({"input_audio": {"data": "no base64!"}}, "input_audio", "base64"),
+        ({"input_audio": {"data": "é"}}, "input_audio", "base64"),
+        ({"input_audio": {"data": ""}}, "input_audio", "audio to transcribe"),
+        ({"input_audio": encoded(b"no audio at all")}, "file", "known kind"),
+        ({"input_audio": encoded(AUDIO), "language": {"a": 1}}, "language", "must be"),
+        ({"input_audio": encoded(AUDIO), "response_format": "yaml"}, "response_format", "json"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    openai: Served, body: object, param: str | None, told: str
+) -> None:
+    refused = await send(openai, body)
+
+    error: dict[str, Any] = json.loads(refused.body)["error"]
+    assert (refused.status, error["param"]) == (400, param)
+    assert told in error["message"]
+
+
+async def test_the_audio_has_the_limit_of_a_file(openai: Served) -> None:
+    at_the_limit = AUDIO + bytes(100_000 - len(AUDIO))
+
+    assert (await send(openai, {"input_audio": encoded(at_the_limit)})).status == 200
+    assert (await send(openai, {"input_audio": encoded(at_the_limit + b"x")})).status == 413
