@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from . import pipelines
+from .bearer_token import BearerToken
 from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .middlewares import Plugin
@@ -35,7 +36,7 @@ class Settings:
     listen: ListenAddress
     skit_url: UpstreamAddress | None
     """None: the bundled engine."""
-    token: str | None
+    token: BearerToken | None
     max_concurrency: int
     max_body_bytes: int
     max_tts_text_size: int

@@ -131,14 +131,6 @@ def token(text: str) -> str:
     return text
 
 
-def token_file(text: str) -> str:
-    """Read the token from the file at path text."""
-    try:
-        return token(Path(text).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise ValueError("must be a readable file that holds one token") from None
-
-
 def text_value(text: str) -> str:
     """Take a text as it is, so that it is one."""
     if not text.strip() or not text.isprintable():
