@@ -36,3 +36,11 @@ def read_text(path: Path) -> str:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError("is not UTF-8 text") from None
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is something at path, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way that is closed to us, or a name that is too long
+        return False

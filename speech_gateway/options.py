@@ -11,8 +11,8 @@ from .engine import missing_parts
 from .middlewares import Plugin
 from .openai import voices
 from .openai.voices import Voices
+from .option import Option
 from .pipelines import Pipeline
-from .sources import Option
 
 
 def _pipeline(text: str) -> Pipeline:
