@@ -76,9 +76,11 @@ class WatchedFile(Generic[T]):
 
     async def refresh(self) -> None:
         """Look at the file at once, and return when its value is what the file says."""
+        # Several may wait for the same look: one that leaves must not end it.
+        if self._look is not None and not self._look.done():
+            await asyncio.shield(self._look)  # which may have looked before the last change
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._look_once())
-        # Several may wait for the same look: one that leaves must not end it.
         await asyncio.shield(self._look)
 
     async def _watch(self) -> None:

@@ -52,7 +52,7 @@ NASTY = [
         "::1",
         "0/0;,",
     ),
-    *("0123", "1e3", "nan", "½", "٣", 300 * "9", "http://[::1", "http://a..b", "embedded\0"),
+    *("0123", "1e3", "nan", "½", "٣", 400 * "9", "http://[::1", "http://a..b", "embedded\0"),
     *("/dev/null", "/dev/zero", "/proc/self/mem", 5000 * "a/", "sys:exit", "json:dumps"),
 ]
 YAML = [

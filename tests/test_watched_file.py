@@ -107,6 +107,32 @@ async def test_it_is_read_in_a_thread_and_meanwhile_the_old_value_counts(path: P
     assert threads[-1] is not threading.main_thread()
 
 
+async def test_a_change_during_a_look_is_seen_by_who_asks_after_it(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = watched(path)
+    await file.refresh()
+    go_on, looked, state = threading.Event(), threading.Event(), file._state
+
+    def slow_state() -> tuple[int, ...]:
+        found = state()
+        looked.set()
+        go_on.wait(20)
+        return found
+
+    monkeypatch.setattr(file, "_state", slow_state)
+    first = asyncio.create_task(file.refresh())
+    await asyncio.to_thread(looked.wait, 20)
+
+    path.write_text("two")
+    second = asyncio.create_task(file.refresh())
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(first, second)
+
+    assert file.value == "two"
+
+
 async def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
