@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from speech_gateway.option import Option
 from speech_gateway.options import OPTIONS
-from speech_gateway.sources import Option
 
 CONFIG = Path(__file__).parents[1] / "config" / "speech-gateway.conf"
 HEAD = """\

@@ -1,26 +1,40 @@
 """The program: ``python -m speech_gateway``, or ``speech-gateway``."""
 
 import gc
+import logging
 import os
 import sys
 from collections.abc import Sequence
 
 import uvloop
 
-from . import logs, settings
+from . import logs, settings, standard_streams
 from .engine import EngineError
 from .inherited import InheritedError, take_sockets
 from .listeners import ListenError
 from .open_files import TooFewFilesError
+from .plugins import PluginError
 from .service import ServiceError, serve
 from .supervisor import Supervisor
 
 WRONG_SETTINGS = 2
 CANNOT_SERVE = 1
+FOR_PEOPLE = (
+    ServiceError,
+    TooFewFilesError,
+    InheritedError,
+    ListenError,
+    EngineError,
+    PluginError,
+)
+"""What tells by itself why the gateway cannot serve."""
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the gateway; return the exit status."""
+    standard_streams.ensure_open()
     try:
         loaded, check_only = settings.load(sys.argv[1:] if argv is None else argv, os.environ)
     except settings.SettingsError as error:
@@ -38,8 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         inherited = take_sockets(os.environ)
         greet = for_people and loaded.skit_url is None
         uvloop.run(serve(loaded, supervisor, inherited, greet=greet))
-    except (ServiceError, TooFewFilesError, InheritedError, ListenError, EngineError) as error:
+    except FOR_PEOPLE as error:
         _say(str(error))
+        return CANNOT_SERVE
+    except Exception as error:
+        _say(f"cannot serve, for an unexpected {type(error).__name__}: {error}")
+        log.debug("it came from here", exc_info=True)
         return CANNOT_SERVE
     return 0
 
@@ -57,7 +75,7 @@ def _spare_the_collector() -> None:
 
 def _say(line: str) -> None:
     mark = logs.ERROR_MARK if logs.is_journal(sys.stderr, os.environ) else ""
-    sys.stderr.write(f"{mark}speech-gateway: {line}\n")
+    standard_streams.say(sys.stderr, f"{mark}speech-gateway: {standard_streams.printable(line)}\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import handlers
+from .bearer_token import BearerToken
 from .client_body import leave_expectation
 from .client_side import PATIENCE, Patience
 from .connector import UpstreamAddress
@@ -73,10 +74,13 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     app[DRAIN] = drain
     app[PATIENCE] = patience = Patience.of(settings.client_timeout)
     app.on_cleanup.append(patience.end)
+    token = settings.token or BearerToken()
+    if token.file is not None:
+        app.cleanup_ctx.append(token.file.watching)
     app[SKIT] = skit = Skit(
         backend,
         settings.pipelines,
-        token=settings.token,
+        token=token,
         timeout=settings.upstream_timeout,
         most_idle=settings.max_concurrency,
     )

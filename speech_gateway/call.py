@@ -9,6 +9,7 @@ from time import perf_counter
 from aiohttp import web
 
 from .answers import Head, UpstreamError
+from .bearer_token import BearerToken, authorization
 from .connector import Connector
 from .exchange import Exchange
 from .oneshot import CallTemplate, chunk
@@ -16,6 +17,8 @@ from .upstream import Sink, Upstream, UpstreamSilentError
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
+TOKEN_REFUSED = (web.HTTPUnauthorized.status_code, web.HTTPForbidden.status_code)
+"""What the backend answers to the gateway's own token: never the client's fault."""
 
 _MEDIA_TYPE = re.compile(
     r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=(\"[\w .+:/-]*\"|[\w.+:/-]+))*", re.ASCII
@@ -23,6 +26,10 @@ _MEDIA_TYPE = re.compile(
 _RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
 
 log = logging.getLogger(__name__)
+
+
+class TokenRefusedError(UpstreamError):
+    """The backend refuses the gateway's own token, or wants one where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +59,21 @@ class Call:
         template: CallTemplate,
         exchange: Exchange,
         request_id: str,
+        token: BearerToken,
     ) -> None:
         self._connector = connector
         self._template = template
         self._exchange = exchange
-        self._origin = template.origin(request_id, exchange.traceparent)
+        self._request_id = request_id
+        self._token = token
+        self._token_shown: str | None = None
         self._called = perf_counter()
         self._connection: Upstream | None = None
         self._live = False
-        self._repeatable: list[bytes] | None = None
-        """What may be sent once more, on a fresh connection."""
+        self._media: bytes | None = None
+        """What may be sent once more, on a fresh connection; None of a live call."""
+        self._reused = False
+        """Whether the connection has carried other calls before."""
 
     async def __aenter__(self) -> "Call":
         return self
@@ -80,13 +92,13 @@ class Call:
         Raises:
             UpstreamError: the backend did not take the connection.
         """
-        whole = self._template.whole(self._origin, media)
+        self._media = media
         self._connection = self._connector.reuse()
         if self._connection is None:
-            await self._send_afresh(whole)
+            await self._send_afresh(media)
         else:
-            self._repeatable = whole
-            await self._send_all(whole)
+            self._reused = True
+            await self._send_all(media)
 
     async def open(self) -> None:
         """Begin a live call: the backend wants the media part to begin within 5 s.
@@ -95,7 +107,7 @@ class Call:
         """
         self._live = True
         self._connection = await self._connector.connect()
-        self._connection.send(self._template.opening(self._origin))
+        self._connection.send(self._template.opening(self._own_headers()))
 
     async def send(self, piece: bytes) -> None:
         """Send a piece of live media, and wait when the backend is slow to take it."""
@@ -118,9 +130,10 @@ class Call:
             UpstreamError: what came is no answer to pass back.
             web.HTTPException: what the upload failed with.
         """
-        head = await self._head()
+        head = await self._head_for_token()
         if self._exchange.backend_after is None:
             self._exchange.backend_after = perf_counter() - self._called
+        self._note_what_became_of_token(head.status)
         if head.status != web.HTTPOk.status_code and not 400 <= head.status < 600:
             raise UpstreamError(f"it answered {head.status}, which has no meaning here")
         if head.status == web.HTTPOk.status_code:
@@ -174,30 +187,57 @@ class Call:
         assert self._connection is not None, "nothing was sent"
         return self._connection
 
+    async def _head_for_token(self) -> Head:
+        """Return the head of the answer; to a token that was out of date, the second answer's."""
+        head = await self._head()
+        if head.status not in TOKEN_REFUSED:
+            return head
+        await self._token.refresh()
+        if self._media is None or self._token.value == self._token_shown:
+            return head
+        self._upstream.close()
+        await self._send_afresh(self._media)
+        return await self._upstream.head()
+
+    def _note_what_became_of_token(self, status: int) -> None:
+        if status in TOKEN_REFUSED:
+            self._token.refuse(self._token_shown)
+            if self._token_shown is None:
+                raise TokenRefusedError(f"it wants a token ({status}), and the gateway has none")
+            raise TokenRefusedError(f"it refuses the gateway's own token ({status})")
+        if status < 300:
+            self._token.accept(self._token_shown)
+
     async def _head(self) -> Head:
         try:
             return await self._upstream.head()
         except UpstreamSilentError:
             raise
         except UpstreamError:
-            if self._repeatable is None or not self._upstream.broke_untouched:
+            if self._media is None or not self._reused or not self._upstream.broke_untouched:
                 raise
             # The backend was about to close the connection that was kept.
             self._upstream.close()
-            await self._send_afresh(self._repeatable)
+            await self._send_afresh(self._media)
             return await self._upstream.head()
 
-    async def _send_afresh(self, whole: list[bytes]) -> None:
-        self._repeatable = None
+    async def _send_afresh(self, media: bytes) -> None:
+        self._reused = False
         self._connection = await self._connector.connect()
-        await self._send_all(whole)
+        await self._send_all(media)
 
-    async def _send_all(self, whole: list[bytes]) -> None:
-        first, *others = whole
+    async def _send_all(self, media: bytes) -> None:
+        first, *others = self._template.whole(self._own_headers(), media)
         self._upstream.send(first)
         for piece in others:
             await self._upstream.send_apart(piece)
         self._upstream.request_sent()
+
+    def _own_headers(self) -> bytes:
+        self._token_shown = shown = self._token.value
+        return self._template.own_headers(
+            self._request_id, self._exchange.traceparent, authorization(shown)
+        )
 
 
 def _check_relayable(head: Head) -> None:

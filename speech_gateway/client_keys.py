@@ -1,106 +1,95 @@
 """The keys that clients show, in a file that may change while the gateway runs."""
 
 import hashlib
-import hmac
+import io
 import logging
 import re
-from dataclasses import dataclass
+import time
 from pathlib import Path
-from time import monotonic
+
+from .watched_file import WatchedFile
 
 LEAST_LENGTH = 16
-LOOK_EVERY = 1.0
-"""Seconds between two looks at whether the file has changed."""
+MOST_BYTES = 64 * 1024 * 1024
+BATCH = 200
+"""Lines that are read before another thread gets its turn: about a millisecond."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY = re.compile(rf"[\x21-\x7e]{{{LEAST_LENGTH},512}}")
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class ClientKey:
-    """One client's key; a client may have several, as while they are changed."""
-
-    name: str
-    digest: bytes
-    """SHA-256 of the key."""
+Names = dict[bytes, str]
+"""Whose key it is, by the key's SHA-256; a client may have several, as while they are changed."""
 
 
 class ClientKeys:
     """The keys of one file, read again when it has changed.
 
     A line is a name and a key, or ``sha256:`` and the hexadecimal digest of one; ``#`` begins a
-    comment. A changed file that is wrong is not taken, and the keys from before stay.
+    comment. A changed file that is wrong or gone is not taken, and the keys from before stay; one
+    that was emptied revokes all.
 
     Raises:
-        ValueError: the file cannot be read, or a line is wrong; no key is told.
+        ValueError: the file cannot be read, holds no key, or a line is wrong; no key is told.
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._state = _state(path)
-        self._keys = _read(path)
-        self._looked_at = monotonic()
+        try:
+            self.file: WatchedFile[Names] = WatchedFile(
+                path, _parse, subject="client keys are", most_bytes=MOST_BYTES, on_change=_tell
+            )
+        except OSError:
+            raise ValueError("must be a readable file of client keys") from None
+        if not self.file.value:
+            raise ValueError("must hold a client key, as a line of a name and a key")
 
     def name_of(self, key: str) -> str | None:
-        """Return whose key it is, in a time that tells nothing of how much of it is right."""
-        self._look()
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
-        name = None
-        for known in self._keys:
-            if hmac.compare_digest(known.digest, digest):
-                name = known.name
-        return name
+        """Return whose key it is.
 
-    def _look(self) -> None:
-        now = monotonic()
-        if now - self._looked_at < LOOK_EVERY:
-            return
-        self._looked_at = now
-        state = _state(self._path)
-        if state == self._state:
-            return
-        self._state = state
-        try:
-            self._keys = _read(self._path)
-        except ValueError as error:
-            log.error("the changed client keys are not taken: the file %s", error)
-        else:
-            log.info("the client keys were read again: %d", len(self._keys))
+        The time tells nothing of how much of it is right: what is compared are digests, which
+        nobody can steer towards those of the keys.
+        """
+        return self.file.value.get(_digest(key.encode("utf-8", "surrogateescape")))
 
 
-def _state(path: Path) -> tuple[int, int, int] | None:
+def _tell(names: Names) -> None:
+    if names:
+        log.info("the client keys were read again: %d", len(names))
+    else:
+        log.error("the file of client keys is empty now: every key is revoked, nobody is let in")
+
+
+def _parse(data: bytes) -> Names:
+    names: Names = {}
     try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
-def _read(path: Path) -> tuple[ClientKey, ...]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        # Line by line: a step that takes long would not let the event loop's thread go on.
+        for number, line in enumerate(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig"), 1):
+            if number % BATCH == 0:
+                time.sleep(0)
+            if words := line.partition("#")[0].split():
+                name, digest = _parse_line(number, words)
+                if digest in names:
+                    raise ValueError("must not hold a key twice")
+                names[digest] = name
+    except UnicodeDecodeError:
         raise ValueError("must be a readable file of client keys") from None
-    numbered = [(number, line.partition("#")[0].split()) for number, line in enumerate(lines, 1)]
-    keys = tuple(_parse(number, words) for number, words in numbered if words)
-    if not keys:
-        raise ValueError("must hold a client key, as a line of a name and a key")
-    if len({key.digest for key in keys}) < len(keys):
-        raise ValueError("must not hold a key twice")
-    return keys
+    return names
 
 
-def _parse(number: int, words: list[str]) -> ClientKey:
+def _parse_line(number: int, words: list[str]) -> tuple[str, bytes]:
     if len(words) != 2 or not _NAME.fullmatch(words[0]):
         raise ValueError(f"must be lines of a name and a key; line {number} is not")
     name, key = words
     if hashed := _HASHED.fullmatch(key):
-        return ClientKey(name, bytes.fromhex(hashed[1]))
+        return name, bytes.fromhex(hashed[1])
     if key.startswith("sha256:") or not _KEY.fullmatch(key):
         raise ValueError(
             f"must hold keys of {LEAST_LENGTH} visible ASCII characters or more, or sha256: and 64 "
             f"hexadecimal digits; line {number} does not"
         )
-    return ClientKey(name, hashlib.sha256(key.encode()).digest())
+    return name, _digest(key.encode())
+
+
+def _digest(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()

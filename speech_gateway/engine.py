@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import importlib.util
 import logging
+import os
 import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from .connector import UpstreamAddress
+from .values import LONGEST_SOCKET_PATH
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 5.0
@@ -39,11 +41,27 @@ def missing_parts() -> list[str]:
 
 
 class Engine:
-    """Keeps one engine process running, on a unix socket that nobody else can reach."""
+    """Keeps one engine process running, on a unix socket that nobody else can reach.
+
+    Raises:
+        EngineError: there is no place for the socket.
+    """
 
     def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
+        try:
+            self._folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
+        except OSError as error:
+            raise EngineError(
+                "the bundled engine needs a folder for temporary files that can be written to "
+                f"(TMPDIR): {error.strerror}"
+            ) from error
         self._socket = self._folder / "engine.sock"
+        if len(os.fsencode(self._socket)) > LONGEST_SOCKET_PATH:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            raise EngineError(
+                "the bundled engine needs a folder for temporary files whose path is shorter "
+                f"(TMPDIR): with its own socket's name, at most {LONGEST_SOCKET_PATH} bytes"
+            )
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 

@@ -4,6 +4,7 @@ The protocol is sd_listen_fds(3): the file descriptors from 3 on, announced in t
 """
 
 import os
+import re
 import socket
 from collections.abc import MutableMapping
 
@@ -22,7 +23,7 @@ def take_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
         InheritedError: one of them cannot be listened on.
     """
     pid, count, _ = (environ.pop(variable, "") for variable in _VARIABLES)
-    if pid != str(os.getpid()) or not count.isdecimal():
+    if pid != str(os.getpid()) or not re.fullmatch(r"[0-9]{1,9}", count):
         return []
     return [_listening(number) for number in range(FIRST, FIRST + int(count))]
 

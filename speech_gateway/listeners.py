@@ -110,9 +110,10 @@ def _bind(address: ListenAddress, stack: AsyncExitStack) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX)
         _remove_stale(path)
         sock.bind(str(path))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
         where = path or f"{address.host}:{address.port}"
-        raise ListenError(f"cannot listen on {where}: {error.strerror}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ListenError(f"cannot listen on {where}: {reason}") from error
     stack.callback(path.unlink, missing_ok=True)
     return sock
 

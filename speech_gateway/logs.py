@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from .standard_streams import printable
+
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 ERROR_MARK = "<3>"
@@ -53,8 +55,7 @@ class TextFormatter(logging.Formatter):
         line = f"{record.name}: {record.getMessage()}{''.join(map(_pair, fields.items()))}"
         if self._stamp is not None:
             line = f"{self._stamp(record)} {record.levelname} {line}"
-        if not line.isprintable():
-            line = "".join([c if c.isprintable() else ascii(c)[1:-1] for c in line])
+        line = printable(line)
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return line

@@ -6,6 +6,7 @@ from functools import cache
 from http import HTTPStatus
 
 import prometheus_client
+import prometheus_client.values
 from aiohttp import web
 from prometheus_client import (
     CollectorRegistry,
@@ -68,6 +69,8 @@ class Metrics:
     def __init__(self, *, slots: int, refusals: Iterable[int] = (), process: bool = True) -> None:
         # Go's client has no _created series, and dashboards know none.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+        # One process keeps its numbers in memory: a PROMETHEUS_MULTIPROC_DIR is for somebody else.
+        prometheus_client.values.ValueClass = prometheus_client.values.MutexValue
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "gateway_requests_total",

@@ -17,9 +17,7 @@ SEGMENT = 1200
 class CallTemplate:
     """Everything of a call to one endpoint's pipeline that does not change, built once."""
 
-    def __init__(
-        self, endpoint: Endpoint, pipeline: Pipeline, address: UpstreamAddress, token: str | None
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, pipeline: Pipeline, address: UpstreamAddress) -> None:
         boundary = token_hex(24)  # past guessing, so that no body can hold it
         self._head = (
             f"POST {address.base_path}/api/v1/process HTTP/1.1\r\n"
@@ -28,7 +26,6 @@ class CallTemplate:
             "Accept-Encoding: identity\r\n"
             f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
             f"X-StreamKit-Service: {endpoint.name}\r\n"
-            + (f"Authorization: Bearer {token}\r\n" if token else "")
         ).encode("latin-1")
         self.before_media = (
             f"--{boundary}\r\n"
@@ -41,12 +38,15 @@ class CallTemplate:
         self.after_media = f"\r\n--{boundary}--\r\n".encode()
 
     @staticmethod
-    def origin(request_id: str, traceparent: str) -> bytes:
-        """Return the header lines that tell what a call belongs to; both are known to be sane."""
-        trace = f"traceparent: {traceparent}\r\n" if traceparent else ""
-        return f"X-Request-ID: {request_id}\r\n{trace}".encode()
+    def own_headers(request_id: str, traceparent: str, authorization: str) -> bytes:
+        """Return the header lines of one call; what they hold is known to be sane.
 
-    def whole(self, origin: bytes, media: bytes) -> list[bytes]:
+        Authorization is a whole line, or empty.
+        """
+        trace = f"traceparent: {traceparent}\r\n" if traceparent else ""
+        return f"X-Request-ID: {request_id}\r\n{trace}{authorization}".encode()
+
+    def whole(self, own_headers: bytes, media: bytes) -> list[bytes]:
         """Return the whole call, with media held in memory, as it is to be written.
 
         StreamKit decodes what each of its reads brings by itself, so a text that is not ASCII is
@@ -54,15 +54,15 @@ class CallTemplate:
         """
         length = len(self.before_media) + len(media) + len(self.after_media)
         framing = b"Content-Length: %d\r\n\r\n" % length
-        opening = b"".join((self._head, origin, framing, self.before_media))
+        opening = b"".join((self._head, own_headers, framing, self.before_media))
         if media.isascii():
             return [b"".join((opening, media, self.after_media))]
         return [opening, *whole_characters(media), self.after_media]
 
-    def opening(self, origin: bytes) -> bytes:
+    def opening(self, own_headers: bytes) -> bytes:
         """Return the call up to the first byte of media, which is still to come."""
         framing = b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-        return b"".join((self._head, origin, framing, chunk(self.before_media)))
+        return b"".join((self._head, own_headers, framing, chunk(self.before_media)))
 
     def closing(self) -> bytes:
         """Return what follows the last byte of media."""

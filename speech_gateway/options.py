@@ -4,14 +4,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from . import logs, pipelines, plugins, values
+from .bearer_token import BearerToken
 from .client_keys import ClientKeys
 from .connector import UpstreamAddress
 from .engine import missing_parts
 from .middlewares import Plugin
 from .openai import voices
 from .openai.voices import Voices
+from .option import Option
 from .pipelines import Pipeline
-from .sources import Option
 
 
 def _pipeline(text: str) -> Pipeline:
@@ -31,6 +32,14 @@ def _openai(text: str) -> bool:
 
 def _voices(text: str) -> Voices:
     return voices.load(Path(text))
+
+
+def _token(text: str) -> BearerToken:
+    return BearerToken(values.token(text))
+
+
+def _token_file(text: str) -> BearerToken:
+    return BearerToken.from_file(Path(text))
 
 
 def _client_keys(text: str) -> ClientKeys:
@@ -65,15 +74,15 @@ OPTIONS = (
     Option(
         "token",
         "SKIT_TOKEN",
-        values.token,
+        _token,
         "bearer token for StreamKit (others on the machine can see a flag; a file is safer)",
         example="secret",
     ),
     Option(
         "token-file",
         "SKIT_TOKEN_FILE",
-        values.token_file,
-        "file that holds the token",
+        _token_file,
+        "file that holds the token; read again when changed",
         example="/etc/speech-gateway/token",
     ),
     Option(

@@ -2,16 +2,41 @@
 
 import importlib
 import inspect
+from dataclasses import dataclass
+
+from aiohttp import web
 
 from .middlewares import Plugin
+
+_FAULTS = (Exception, SystemExit)
+"""What an operator's code may raise; one that calls sys.exit would end the start without a word."""
 
 
 class PluginError(ValueError):
     """A plugin that cannot take its place; the message says why."""
 
 
-def load(reference: str) -> Plugin:
-    """Import the factory that reference names, and return what it makes.
+@dataclass(frozen=True, slots=True)
+class NamedPlugin:
+    """A plugin, and what the operator calls it by."""
+
+    reference: str
+    plugin: Plugin
+
+    async def setup(self, app: web.Application) -> None:
+        """Let the plugin take its place.
+
+        Raises:
+            PluginError: it cannot.
+        """
+        try:
+            await self.plugin.setup(app)
+        except _FAULTS as error:
+            raise PluginError(f"'{self.reference}' cannot be set up: {_brief(error)}") from error
+
+
+def load(reference: str) -> NamedPlugin:
+    """Import the factory that reference names, and return what it makes, under that name.
 
     Raises:
         PluginError: it cannot be imported or called, or what it makes has no ``async def setup``.
@@ -23,16 +48,16 @@ def load(reference: str) -> Plugin:
         factory = getattr(importlib.import_module(module_name), factory_name)
     except AttributeError:
         raise PluginError(f"'{reference}': {module_name} has no {factory_name}") from None
-    except Exception as error:
+    except _FAULTS as error:
         raise PluginError(f"'{reference}' cannot be imported: {_brief(error)}") from error
     try:
         plugin: Plugin = factory()
-    except Exception as error:
+    except _FAULTS as error:
         raise PluginError(f"'{reference}' cannot be made: {_brief(error)}") from error
     if not inspect.iscoroutinefunction(getattr(plugin, "setup", None)):
         raise PluginError(f"'{reference}' makes an object without 'async def setup(app)'")
-    return plugin
+    return NamedPlugin(reference, plugin)
 
 
-def _brief(error: Exception) -> str:
+def _brief(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
+from . import standard_streams
 from .app import create_app, create_metrics_app
 from .connector import UpstreamAddress
 from .engine import Engine
@@ -133,7 +135,7 @@ async def serve(
     async with running(settings, inherited) as gateway:
         supervisor.ready(gateway.status)
         if greet:
-            print(_greeting(gateway.url), flush=True)  # noqa: T201 - for a person at a terminal
+            standard_streams.say(sys.stdout, _greeting(gateway.url))
         await stop.wait()
         log.info("stopping: what is under way gets %g s", settings.drain_timeout)
         await gateway.want_no_more()
@@ -161,4 +163,5 @@ def _greeting(url: str) -> str:
     curl -s {url}/metrics
 
   Ctrl-C stops it.
+
 """

@@ -1,5 +1,6 @@
 """The settings, as the rest of the gateway sees them: checked, or all that is wrong at once."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,9 +8,12 @@ from typing import Any
 
 from aiohttp import web
 
-from . import pipelines
+from . import pipelines, standard_streams
+from .bearer_token import BearerToken
 from .client_keys import ClientKeys
+from .command_line import help_text
 from .connector import UpstreamAddress
+from .files import exists
 from .middlewares import Plugin
 from .openai.voices import Voices
 from .options import OPTIONS
@@ -35,7 +39,7 @@ class Settings:
     listen: ListenAddress
     skit_url: UpstreamAddress | None
     """None: the bundled engine."""
-    token: str | None
+    token: BearerToken | None
     max_concurrency: int
     max_body_bytes: int
     max_tts_text_size: int
@@ -74,9 +78,12 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
         SystemExit: after ``--help`` was printed.
     """
     sources = read_sources(OPTIONS, argv, environ)
+    if sources.wants_help:
+        standard_streams.say(sys.stdout, help_text(OPTIONS))
+        raise SystemExit(0)
     given = _with_credential(sources.given, environ)
     parsed, problems = _parse(given)
-    if sources.given.keys() >= {"token", "token-file"}:
+    if len(_tokens(sources.given)) > 1:
         problems.append(
             f"token (from {sources.given['token'].origin}) and token-file (from "
             f"{sources.given['token-file'].origin}) are both given; only one of them may be"
@@ -86,10 +93,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     return _settings(parsed), sources.check_only
 
 
+def _tokens(given: Mapping[str, Given]) -> list[str]:
+    """Return which of the settings that tell the token are given."""
+    return [name for name in ("token", "token-file") if name in given and given[name].texts]
+
+
 def _with_credential(given: Mapping[str, Given], environ: Mapping[str, str]) -> Mapping[str, Given]:
     """Take the token from a credential (systemd.exec(5)) where it is given nowhere else."""
     path = Path(environ.get("CREDENTIALS_DIRECTORY", ""), TOKEN_CREDENTIAL)
-    if given.keys() & {"token", "token-file"} or not (path.is_absolute() and path.exists()):
+    if _tokens(given) or not path.is_absolute() or not exists(path):
         return given
     return {**given, "token-file": Given((str(path),), f"the credential {TOKEN_CREDENTIAL}")}
 
@@ -100,7 +112,9 @@ def _parse(all_given: Mapping[str, Given]) -> tuple[dict[str, list[Any]], list[s
     problems = []
     for option in OPTIONS:
         given = all_given.get(option.name)
-        texts = given.texts if given else () if option.default is None else (option.default,)
+        texts = given.texts if given else ()
+        if not texts and option.default is not None:
+            texts = (option.default,)
         try:
             parsed[option.name] = [option.parse(text) for text in texts]
         except ValueError as error:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from .answers import UpstreamError
-from .call import Call
+from .bearer_token import BearerToken, authorization
+from .call import TOKEN_REFUSED, Call
 from .connector import Connector, UpstreamAddress
 from .endpoints import ENDPOINTS
 from .exchange import Exchange
@@ -17,6 +18,19 @@ from .upstream import UpstreamSilentError
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0
+HEALTH = "/healthz"
+NODES = "/api/v1/schema/nodes"
+"""Cheap, and asked for with the token: what it answers tells whether the token is good."""
+CALL_OUTWEIGHS_QUESTION = 5.0
+"""Seconds in which a refused call counts more than a question that is not refused.
+
+A role may be allowed to ask, and not to call: a gateway must not go in and out by the second.
+"""
+CALL_OUTWEIGHS_SILENCE = 30.0
+"""Seconds after which another call has to tell, where asking tells nothing.
+
+Whoever sends no calls to what is not ready would never hear that it is ready again.
+"""
 
 log = logging.getLogger(__name__)
 
@@ -33,30 +47,26 @@ class Skit:
         address: UpstreamAddress,
         pipelines: Mapping[str, Pipeline],
         *,
-        token: str | None,
+        token: BearerToken,
         timeout: float,
         most_idle: int,
     ) -> None:
         self._connector = Connector(
             address, timeout=timeout, open_timeout=OPEN_TIMEOUT, most_idle=most_idle
         )
-        self._health_request = (
-            f"GET {address.base_path}/healthz HTTP/1.1\r\n"
-            f"Host: {address.host_header}\r\nConnection: close\r\n\r\n"
-        ).encode("latin-1")
         self._address, self._token = address, token
         self._templates = {name: self.template(name, pipelines[name]) for name in ENDPOINTS}
 
     def template(self, name: str, pipeline: Pipeline) -> CallTemplate:
         """Return what calls to a pipeline of that name (tts or stt) have in common."""
-        return CallTemplate(ENDPOINTS[name], pipeline, self._address, self._token)
+        return CallTemplate(ENDPOINTS[name], pipeline, self._address)
 
     def call(
         self, exchange: Exchange, request_id: str, template: CallTemplate | None = None
     ) -> Call:
         """Return a call that is still to be made, to the endpoint's own pipeline or another."""
         template = template or self._templates[exchange.endpoint.name]
-        return Call(self._connector, template, exchange, request_id)
+        return Call(self._connector, template, exchange, request_id, self._token)
 
     async def close(self, _app: web.Application) -> None:
         """Close the connections that are kept for later calls."""
@@ -66,21 +76,49 @@ class Skit:
         """Return why the backend can take no calls, for people; None when it can."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT):
-                upstream = await self._connector.connect()
-                try:
-                    upstream.send(self._health_request)
-                    upstream.request_sent()
-                    head = await upstream.head()
-                finally:
-                    upstream.close()
+                if await self._refuses_token():
+                    return "the backend refuses the gateway's token"
+                status = await self._ask(HEALTH)
         except (TimeoutError, UpstreamSilentError):
             return "the speech backend does not answer in time"
         except UpstreamError as error:
             log.debug("not ready: %s", error)
             return "the speech backend cannot be reached"
-        if head.status != web.HTTPOk.status_code:
-            return f"the speech backend answers {head.status} to a question for its health"
+        if status != web.HTTPOk.status_code:
+            return f"the speech backend answers {status} to a question for its health"
         return None
+
+    async def _refuses_token(self) -> bool:
+        """Return whether calls would be refused for the gateway's token, as far as is known."""
+        token = self._token
+        if token.accepted:
+            return False
+        if token.refused and token.refused_for < CALL_OUTWEIGHS_QUESTION:
+            return True
+        shown = token.value
+        status = await self._ask(NODES, authorization(shown))
+        if status < 300:
+            token.accept(shown)
+        elif status == web.HTTPUnauthorized.status_code and not token.refused:
+            token.refuse(shown)
+        elif status not in TOKEN_REFUSED and token.refused_for >= CALL_OUTWEIGHS_SILENCE:
+            token.forget()
+        # A first 403 tells nothing of calls: a role may be allowed those, and not to ask.
+        return token.refused
+
+    async def _ask(self, path: str, authorization: str = "") -> int:
+        """Return the status that the backend answers path with, on a connection of its own."""
+        request = (
+            f"GET {self._address.base_path}{path} HTTP/1.1\r\n"
+            f"Host: {self._address.host_header}\r\n{authorization}Connection: close\r\n\r\n"
+        )
+        upstream = await self._connector.connect()
+        try:
+            upstream.send(request.encode("latin-1"))
+            upstream.request_sent()
+            return (await upstream.head()).status
+        finally:
+            upstream.close()
 
 
 SKIT = web.AppKey("skit", Skit)

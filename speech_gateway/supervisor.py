@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import re
 import socket
 from collections.abc import Callable, MutableMapping
 
@@ -35,7 +36,8 @@ class Supervisor:
         address = environ.pop("NOTIFY_SOCKET", None)
         microseconds = environ.pop("WATCHDOG_USEC", "")
         pid = environ.pop("WATCHDOG_PID", str(os.getpid()))
-        fed = microseconds.isdecimal() and int(microseconds) > 0 and pid == str(os.getpid())
+        number = re.fullmatch(r"0*[1-9][0-9]{0,15}", microseconds)
+        fed = number is not None and pid == str(os.getpid())
         return cls(_connected(address), int(microseconds) / 1e6 if fed else None)
 
     @property
@@ -78,7 +80,7 @@ class Supervisor:
         try:
             self._socket.send("\n".join(states).encode(), socket.MSG_DONTWAIT)
         except OSError as error:
-            log.warning("the service manager cannot be told: %s", error.strerror)
+            log.warning("the service manager cannot be told: %s", error.strerror or error)
 
 
 def _connected(address: str | None) -> socket.socket | None:
@@ -88,7 +90,7 @@ def _connected(address: str | None) -> socket.socket | None:
     try:
         sock.connect("\0" + address[1:] if address[0] == "@" else address)
     except OSError as error:
-        log.warning("the service manager cannot be told anything: %s", error.strerror)
+        log.warning("the service manager cannot be told anything: %s", error.strerror or error)
         sock.close()
         return None
     return sock

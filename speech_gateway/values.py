@@ -1,6 +1,7 @@
 """How a setting's text becomes its value; each ValueError says what the value may be."""
 
 import math
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from .connector import UpstreamAddress
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network
 EMBEDDED = "embedded"
+LONGEST_SOCKET_PATH = 107
+"""Bytes: unix(7)."""
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
@@ -36,10 +39,7 @@ def listen_address(text: str) -> ListenAddress:
     """Parse ``host:port``, ``:port``, ``[::1]:port`` or ``unix:/path``."""
     problem = "must be host:port, :port, [::1]:port or unix:/path"
     if text.startswith("unix:"):
-        path = text.removeprefix("unix:")
-        if not path.startswith("/") or "\0" in path:
-            raise ValueError(problem)
-        return ListenAddress(unix_path=Path(path))
+        return ListenAddress(unix_path=_socket_path(text.removeprefix("unix:"), problem))
     host, colon, port = text.rpartition(":")
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
@@ -47,12 +47,28 @@ def listen_address(text: str) -> ListenAddress:
         raise ValueError(problem)
     if not colon or not _WHOLE.fullmatch(port) or int(port) > 65535 or not _HOST.fullmatch(host):
         raise ValueError(problem)
+    try:
+        host.encode("idna")
+    except UnicodeError:  # a..b, say
+        raise ValueError(problem) from None
     return ListenAddress(host=host, port=int(port))
+
+
+def _socket_path(path: str, problem: str) -> Path:
+    if not path.startswith("/") or "\0" in path:
+        raise ValueError(problem)
+    try:
+        length = len(os.fsencode(path))
+    except UnicodeEncodeError:
+        raise ValueError(problem) from None
+    if length > LONGEST_SOCKET_PATH:
+        raise ValueError(f"must be a unix socket's path of at most {LONGEST_SOCKET_PATH} bytes")
+    return Path(path)
 
 
 def backend(text: str) -> UpstreamAddress | None:
     """Parse the backend's URL; ``embedded`` is None."""
-    if text == EMBEDDED:
+    if text.strip().lower() == EMBEDDED:
         return None
     problem = f"must be an http:// or https:// URL without user, query or fragment, or '{EMBEDDED}'"
     try:
@@ -131,14 +147,6 @@ def token(text: str) -> str:
     return text
 
 
-def token_file(text: str) -> str:
-    """Read the token from the file at path text."""
-    try:
-        return token(Path(text).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError, ValueError):
-        raise ValueError("must be a readable file that holds one token") from None
-
-
 def text_value(text: str) -> str:
     """Take a text as it is, so that it is one."""
     if not text.strip() or not text.isprintable():
@@ -155,11 +163,12 @@ def switch(text: str) -> bool:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser that takes the choices alone."""
+    """Return a parser that takes the choices alone, in any case."""
 
     def parse(text: str) -> str:
-        if text not in choices:
+        word = text.strip().lower()
+        if word not in choices:
             raise ValueError(f"must be {' or '.join(choices)}")
-        return text
+        return word
 
     return parse

@@ -2,11 +2,13 @@
 
 import asyncio
 import hashlib
+import timeit
 from pathlib import Path
 
 import pytest
 
-from speech_gateway.client_keys import LOOK_EVERY
+from speech_gateway.client_keys import ClientKeys
+from speech_gateway.watched_file import LOOK_EVERY
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, Response, connect
 from tests.support.gateway import Served, serving
@@ -85,6 +87,40 @@ async def test_the_pages_are_free(backend: ScriptedBackend, keys: Path) -> None:
             for path in ("/healthz", "/readyz", "/metrics"):
                 client.request("GET", path)
                 assert (await client.response()).status == 200
+
+
+async def test_an_emptied_file_revokes_all_keys_and_says_so(
+    backend: ScriptedBackend, keys: Path
+) -> None:
+    async with serving_program("--skit-url", backend.url, "--client-keys", str(keys)) as run:
+        keys.write_text("")
+
+        await run.line("ERROR .* client keys is empty now: every key is revoked")
+
+        async with await connect(run.port) as client:
+            assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 401
+
+
+async def test_a_revoked_key_is_refused_though_nobody_asked_meanwhile(
+    backend: ScriptedBackend, keys: Path
+) -> None:
+    async with serving_program("--skit-url", backend.url, "--client-keys", str(keys)) as run:
+        keys.write_text(f"radio {OTHER_KEY}\n")
+
+        await run.line("client keys were read again: 1")
+
+        async with await connect(run.port) as client:
+            assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 401
+
+
+def test_an_unknown_key_costs_the_same_among_many_keys(tmp_path: Path) -> None:
+    def seconds(keys: int) -> float:
+        path = tmp_path / str(keys)
+        path.write_text("".join(f"radio {KEY}-{number}\n" for number in range(keys)))
+        known = ClientKeys(path)
+        return min(timeit.repeat(lambda: known.name_of(OTHER_KEY), number=100, repeat=5))
+
+    assert seconds(20_000) < 50 * seconds(20)
 
 
 async def until_read_again(gateway: Served, key: str, status: int) -> None:

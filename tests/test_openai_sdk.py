@@ -251,7 +251,6 @@ async def test_transcripts_come_as_events(client: openai.AsyncOpenAI) -> None:
     ("said", "error"),
     [
         ("400 Bad Request", openai.BadRequestError),
-        ("403 Forbidden", openai.PermissionDeniedError),
         ("429 Too Many Requests", openai.RateLimitError),
         ("500 Internal Server Error", openai.InternalServerError),
     ],

@@ -36,6 +36,8 @@ async def test_the_help_tells_every_setting_once() -> None:
         "--max-tts-text-size",
         "SKIT_TOKEN_FILE",
         "--config",
+        "-listen :8080",
+        "An empty value is the default.",
     ):
         assert name in out
 

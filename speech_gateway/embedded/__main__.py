@@ -11,13 +11,14 @@ from contextlib import AsyncExitStack
 
 import uvloop
 
-from .. import logs, values
+from .. import logs, standard_streams, values
 from ..engine import READY, missing_parts
 from ..listeners import Bounds, ListenError, listen
 
 
 def main() -> int:
     """Run the engine until SIGTERM, SIGINT, or the end of the gateway that started it."""
+    standard_streams.ensure_open()
     parser = argparse.ArgumentParser(
         prog="python -m speech_gateway.embedded",
         description="StreamKit's API on espeak-ng and PocketSphinx, to develop against.",

@@ -16,6 +16,11 @@ class CheckKey(Step):
     def __init__(self, keys: ClientKeys) -> None:
         self._keys = keys
 
+    async def setup(self, app: web.Application) -> None:
+        """Take the next place, and have the file of keys looked at while app runs."""
+        await super().setup(app)
+        app.cleanup_ctx.append(self._keys.file.watching)
+
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in FREE:

@@ -6,11 +6,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
+from .. import yaml_text
+from ..files import read_text
 
 PACKAGED = files(__package__).joinpath("voices.yml")
 SLOWEST, FASTEST = 0.25, 4.0
 """What OpenAI's clients may ask for."""
+HIGHEST = 100
+"""Times the usual speed; who writes more has mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,10 @@ def load(path: Path | None = None) -> Voices:
         ValueError: the file cannot be read, or is not as it should be.
     """
     try:
-        document = yaml.safe_load((path or PACKAGED).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError):
-        raise ValueError("must be a readable YAML file of voices") from None
+        text = read_text(path) if path is not None else PACKAGED.read_text("utf-8")
+        document = yaml_text.load(text)
+    except ValueError as error:
+        raise ValueError(f"must be a readable YAML file of voices; it {error}") from None
     voices = document.get("voices") if isinstance(document, dict) else None
     if not isinstance(voices, dict) or not voices:
         raise ValueError("must have a mapping 'voices' from names to parameters")
@@ -62,6 +66,9 @@ def _speeds(speed: object) -> tuple[float, float]:
     if not isinstance(speed, dict) or not speed.keys() <= {"least", "most"}:
         raise ValueError("must have no more in 'speed' than 'least' and 'most'")
     least, most = speed.get("least", SLOWEST), speed.get("most", FASTEST)
-    if not all(isinstance(value, int | float) for value in (least, most)) or not 0 < least <= most:
-        raise ValueError("must have numbers in 'speed', 'least' not over 'most'")
+    numbers = all(isinstance(value, int | float) for value in (least, most))
+    if not numbers or not 0 < least <= most <= HIGHEST:
+        raise ValueError(
+            f"must have numbers up to {HIGHEST} in 'speed', 'least' over 0 and not over 'most'"
+        )
     return float(least), float(most)

@@ -8,6 +8,9 @@ from typing import Any
 
 import yaml
 
+from .. import yaml_text
+from ..files import read_text
+
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 REQUIRED_KINDS = ("streamkit::http_input", "streamkit::http_output")
@@ -54,13 +57,16 @@ def load(path: Path) -> Pipeline:
         PipelineError: the file cannot be read, or the backend would refuse it.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise PipelineError(f"cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise PipelineError("is not UTF-8 text") from None
+        text = read_text(path)
+    except ValueError as error:
+        raise PipelineError(str(error)) from None
     check(text)
-    return Pipeline(text)
+    pipeline = Pipeline(text)
+    try:
+        pipeline.with_params({})  # as a client's voice or language will
+    except RecursionError:
+        raise PipelineError("is nested too deeply") from None
+    return pipeline
 
 
 def check(text: str) -> None:
@@ -68,6 +74,9 @@ def check(text: str) -> None:
     document = parse(text)
     if document.get("mode") != "oneshot":
         raise PipelineError("is not a oneshot pipeline; it needs the line 'mode: oneshot'")
+    for node in nodes(document):
+        if not isinstance(node.get("params") or {}, dict):
+            raise PipelineError(f"has a {node['kind']} node whose params are no mapping")
     kinds = {node["kind"] for node in nodes(document)}
     for kind in REQUIRED_KINDS:
         if kind not in kinds:
@@ -77,11 +86,9 @@ def check(text: str) -> None:
 def parse(text: str) -> dict[str, Any]:
     """Return the YAML mapping in text, or raise PipelineError."""
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise PipelineError(f"is not YAML{where}") from None
+        document = yaml_text.load(text)
+    except ValueError as error:
+        raise PipelineError(str(error)) from None
     if not isinstance(document, dict):
         raise PipelineError("is not a YAML mapping")
     return document

@@ -147,13 +147,19 @@ class ScriptedBackend:
     seen: int = 0
     broken: list[Exception] = field(default_factory=list)
     healthy: bool = True
+    pages: dict[str, str] = field(default_factory=dict)
+    """Statuses of what is asked for by GET, by path, where health does not decide."""
+    asked: list[BackendCall] = field(default_factory=list)
+    """What was asked for by GET."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         call = BackendCall(reader, writer)
         try:
             await call.begin()
             if call.request_line.startswith("GET "):
-                status = "200 OK" if self.healthy else "503 Service Unavailable"
+                self.asked.append(call)
+                health = "200 OK" if self.healthy else "503 Service Unavailable"
+                status = self.pages.get(call.request_line.split(" ")[1], health)
                 await call.write(answer(b"ok", status, "text/plain"))
                 return
             self.seen += 1

@@ -1,0 +1,46 @@
+"""Reads what an operator names: within bounds, whatever it is."""
+
+import errno
+import os
+from pathlib import Path
+
+MOST_BYTES = 1024 * 1024
+"""Of a file of settings, of a pipeline or of voices."""
+
+
+def read_bounded(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the bytes of the file at path.
+
+    Raises:
+        OSError: it cannot be read, is larger than most_bytes, or path can name no file at all.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(most_bytes + 1)
+    except ValueError:  # a null byte, or half a surrogate pair
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
+    if len(data) > most_bytes:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file in UTF-8.
+
+    Raises:
+        ValueError: it cannot be read, or is no text; the message says why.
+    """
+    try:
+        return read_bounded(path).decode("utf-8-sig")  # some editors begin with a byte order mark
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("is not UTF-8 text") from None
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is something at path, as far as one may look."""
+    try:
+        return path.exists()
+    except OSError:  # a folder on the way that is closed to us, or a name that is too long
+        return False

@@ -1,0 +1,36 @@
+"""YAML that somebody wrote: read, or refused with the line that is wrong."""
+
+from typing import Any
+
+import yaml
+
+
+def load(text: str) -> Any:
+    """Return the document in text, of YAML's own types.
+
+    Raises:
+        ValueError: it is none; the message says where.
+    """
+    try:
+        return yaml.safe_load(text)
+    except Exception as error:  # noqa: BLE001 - what a tag's value trips over may raise anything
+        raise _refusal(error) from None
+
+
+def compose(text: str) -> yaml.Node | None:
+    """Return the document in text as it is written, no types made of it; None when it is empty.
+
+    Raises:
+        ValueError: it is none; the message says where.
+    """
+    try:
+        return yaml.compose(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _refusal(error) from None
+
+
+def _refusal(error: Exception) -> ValueError:
+    if isinstance(error, RecursionError):
+        return ValueError("is nested too deeply")
+    mark = getattr(error, "problem_mark", None)
+    return ValueError(f"is not YAML (line {mark.line + 1})" if mark else "is not YAML")
