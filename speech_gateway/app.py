@@ -33,20 +33,22 @@ from .skit import SKIT, Skit
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:
     """Return the gateway's application, standing in front of backend."""
-    metrics = Metrics(slots=settings.max_concurrency, refusals=_refusals(settings))
     drain = Drain()
     openai = _openai(settings)
     endpoints = (*ENDPOINTS.values(), *openai.endpoints)
+    metrics = Metrics(
+        slots=settings.max_concurrency,
+        refusals=_refusals(settings),
+        apis=dict.fromkeys(endpoint.api for endpoint in endpoints),
+    )
     way: list[Plugin] = [
         CountRequests(metrics, endpoints),  # outermost: no ending escapes it
         LogRequests(),  # gives the id that all further in may write of; its line tells the ending
-        EndExchange(
-            settings.client_timeout
-        ),  # every answer leaves through here, whole, as a refusal, or broken
+        EndExchange(settings.client_timeout, openai),  # every answer leaves here: whole or broken
         CheckHead(),  # what follows a dubious head cannot be trusted, whatever it asks for
         WatchDeparture(),  # from here on a client may leave while it waits
         drain,  # before anything is begun for a request that cannot be finished
-        *_admission(settings),  # who is it? before anything is done for somebody who may not
+        *_admission(settings, openai),  # who is it? before anything is done for who may not
         *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
         CheckMethod(),  # by the head alone,
         CheckContentType(),  # cheapest first,
@@ -100,12 +102,12 @@ def _openai(settings: Settings) -> Face:
     return OpenAIFace(settings)
 
 
-def _admission(settings: Settings) -> Iterator[Plugin]:
+def _admission(settings: Settings, openai: Face) -> Iterator[Plugin]:
     """Yield what finds out who a client is, as far as the operator wants to know."""
     if settings.trusted_hops is not None:
         yield Forwarded(settings.trusted_hops)
     if settings.client_keys is not None:
-        yield CheckKey(settings.client_keys)
+        yield CheckKey(settings.client_keys, openai.free)
 
 
 def _refusals(settings: Settings) -> Iterator[int]:
@@ -120,7 +122,7 @@ def create_metrics_app(app: web.Application) -> web.Application:
     """Return the application of the metrics' own listener: app's page, and no other."""
     page = web.Application()
     page[METRICS] = app[METRICS]
-    page.router.add_get("/metrics", handlers.metrics_page, allow_head=False)
+    handlers.add_page(page, "/metrics", handlers.metrics_page)
     return page
 
 
@@ -138,7 +140,6 @@ def _add_routes(app: web.Application) -> None:
     if app[SETTINGS].metrics_listen is None:
         pages["/metrics"] = handlers.metrics_page
     for path, page in pages.items():
-        app.router.add_route("GET", path, page, expect_handler=leave_expectation)
-        app.router.add_route("*", path, handlers.wrong_method, expect_handler=leave_expectation)
+        handlers.add_page(app, path, page)
     # aiohttp's own 404 would ask for the body first.
     app.router.add_route("*", "/{path:.*}", handlers.nowhere, expect_handler=leave_expectation)

@@ -18,5 +18,14 @@ class Face:
     body_limits: Mapping[str | tuple[str, str], int] = {}
     """Bytes, by path, or by path and media type, where they are not the gateway's."""
 
+    prefix: str | None = None
+    """What the paths begin with that are refused in this face's words."""
+    free: Sequence[str] = ()
+    """What the paths begin with that need no client's key."""
+
+    def phrase(self, refusal: web.Response) -> web.Response:
+        """Put a refusal into the words that this face's clients understand."""
+        return refusal
+
     def add_to(self, app: web.Application, skit: Skit) -> None:
         """Add the routes, and what they share."""

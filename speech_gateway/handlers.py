@@ -6,10 +6,11 @@ from aiohttp import web
 
 from .answers import UpstreamError
 from .call import Call, as_refusal
-from .client_body import ClientBody
-from .endpoints import ENDPOINTS
+from .client_body import ClientBody, leave_expectation
+from .endpoints import ENDPOINTS, READ_METHODS
 from .exchange import EXCHANGE, REQUEST_ID
 from .metrics import METRICS
+from .middlewares import Handler
 from .readiness import READINESS
 from .relay import Shape, Speech, Transcripts, relay
 from .settings import SETTINGS
@@ -76,9 +77,18 @@ async def ready(request: web.Request) -> web.Response:
     return web.Response(text="ready\n")
 
 
+def add_page(app: web.Application, path: str, page: Handler) -> None:
+    """Serve page at path, to GET and to HEAD."""
+    for method in READ_METHODS:
+        app.router.add_route(method, path, page, expect_handler=leave_expectation)
+    app.router.add_route("*", path, wrong_method, expect_handler=leave_expectation)
+
+
 async def wrong_method(request: web.Request) -> web.Response:
-    """Refuse any method but GET on a page."""
-    raise web.HTTPMethodNotAllowed(request.method, ["GET"], text=f"{request.path} takes GET\n")
+    """Refuse any other method on a page."""
+    raise web.HTTPMethodNotAllowed(
+        request.method, READ_METHODS, text=f"{request.path} takes GET or HEAD\n"
+    )
 
 
 async def nowhere(_request: web.Request) -> web.Response:

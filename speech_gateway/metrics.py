@@ -1,6 +1,6 @@
 """The metrics, their names and their labels: a frozen contract with dashboards."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -66,7 +66,14 @@ class _Series:
 class Metrics:
     """All series of one gateway, in a registry of its own."""
 
-    def __init__(self, *, slots: int, refusals: Iterable[int] = (), process: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        slots: int,
+        refusals: Iterable[int] = (),
+        apis: Iterable[str] = ("plain",),
+        process: bool = True,
+    ) -> None:
         # Go's client has no _created series, and dashboards know none.
         prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
         # One process keeps its numbers in memory: a PROMETHEUS_MULTIPROC_DIR is for somebody else.
@@ -84,8 +91,15 @@ class Metrics:
             ("endpoint", "reason"),
             registry=registry,
         )
+        self.by_api = Counter(
+            "gateway_api_requests_total",
+            "Requests finished, by whose API they were made through.",
+            ("api", "endpoint", "code"),
+            registry=registry,
+        )
         # labels() takes a lock and sorts out its arguments each time; labels are few.
         self._requests_ended = cache(self.requests.labels)
+        self._api_ended = cache(self.by_api.labels)
         self._series = self._per_endpoint()
         Gauge(
             "gateway_slots", "Requests that may talk to the backend at once.", registry=registry
@@ -96,7 +110,7 @@ class Metrics:
         if process:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
-        self._begin_at_zero((*KNOWN_CODES, *refusals))
+        self._begin_at_zero((*KNOWN_CODES, *refusals), tuple(apis))
 
     def _per_endpoint(self) -> dict[str, _Series]:
         def histogram(name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
@@ -141,8 +155,11 @@ class Metrics:
             for name in ENDPOINTS
         }
 
-    def _begin_at_zero(self, codes: Iterable[int]) -> None:
+    def _begin_at_zero(self, codes: Sequence[int], apis: Iterable[str]) -> None:
         for endpoint in ENDPOINTS:
+            for api in apis:
+                for code in (*codes, 405):
+                    self.by_api.labels(api, endpoint, code_label(code))
             for method in METHODS:
                 for code in codes:
                     self.requests.labels(endpoint, method, code_label(code))
@@ -166,7 +183,9 @@ class Metrics:
         if exchange.first_byte_after is not None:
             series.first_byte.observe(exchange.first_byte_after)
             series.bytes_out.inc(exchange.bytes_out)
-        self._requests_ended(endpoint, method_label(method), code_label(exchange.code)).inc()
+        code = code_label(exchange.code)
+        self._requests_ended(endpoint, method_label(method), code).inc()
+        self._api_ended(exchange.endpoint.api, endpoint, code).inc()
         reason = REASONS.get(exchange.code)
         if reason is not None and not exchange.refused_by_backend:
             self.rejected.labels(endpoint, reason).inc()

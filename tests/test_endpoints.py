@@ -126,7 +126,7 @@ async def test_another_method_is_refused_with_the_right_ones_named(
 async def test_the_pages_are_for_get(gateway: Served, path: str) -> None:
     response = await send(gateway, path, b"")
 
-    assert (response.status, response.headers["allow"]) == (405, "GET")
+    assert (response.status, response.headers["allow"]) == (405, "GET,HEAD")
 
 
 @pytest.mark.parametrize("path", ["/", "/tts/", "/TTS", "/stt/x", "/api/v1/process", "//tts"])

@@ -39,6 +39,8 @@ async def test_a_request_has_one_line_that_tells_all_of_it(backend: ScriptedBack
     assert times[0] >= times[3] >= times[2] > times[1] == 0
     assert {key: line[key] for key in list(line)[4:]} == {
         "endpoint": "tts",
+        "api": "plain",
+        "path": "/tts",
         "method": "POST",
         "code": 200,
         "bytes_in": 6,

@@ -291,12 +291,10 @@ async def test_the_key_is_the_gateways_own(
             refused = await post(client, json.dumps(ORDER).encode())
             shown = {"Authorization": "Bearer 0123456789abcdef"}
             served = await post(client, json.dumps(ORDER).encode(), **shown)
-            client.request("GET", "/v1/models")
-            hidden = await client.response()
 
     assert (refused.status, error_of(refused)["code"]) == (401, "invalid_api_key")
     assert "www-authenticate" in refused.headers
-    assert (served.status, hidden.status) == (200, 401)
+    assert served.status == 200
     assert "authorization" not in backend.calls.get_nowait().headers
 
 

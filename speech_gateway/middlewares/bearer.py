@@ -1,8 +1,11 @@
 """Lets in the clients that show a key."""
 
+from collections.abc import Sequence
+
 from aiohttp import hdrs, web
 
 from ..client_keys import ClientKeys
+from ..endpoints import READ_METHODS
 from ..exchange import EXCHANGE
 from . import Handler, Step
 
@@ -11,10 +14,14 @@ FREE = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 class CheckKey(Step):
-    """Refuse a client without a known key with 401 (RFC 6750); note whose it is."""
+    """Refuse a client without a known key with 401 (RFC 6750); note whose it is.
 
-    def __init__(self, keys: ClientKeys) -> None:
+    What begins with one of free is read by anybody.
+    """
+
+    def __init__(self, keys: ClientKeys, free: Sequence[str] = ()) -> None:
         self._keys = keys
+        self._free = tuple(free)
 
     async def setup(self, app: web.Application) -> None:
         """Take the next place, and have the file of keys looked at while app runs."""
@@ -23,7 +30,7 @@ class CheckKey(Step):
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in FREE:
+        if request.path in FREE or self._is_free(request):
             return await handler(request)
         shown = request.headers.getall(hdrs.AUTHORIZATION, [])
         scheme, _, key = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
@@ -35,6 +42,9 @@ class CheckKey(Step):
         if (exchange := request.get(EXCHANGE)) is not None:
             exchange.key = name
         return await handler(request)
+
+    def _is_free(self, request: web.Request) -> bool:
+        return request.method in READ_METHODS and request.path.startswith(self._free)
 
 
 def _refusal(text: str, error: str) -> web.HTTPException:

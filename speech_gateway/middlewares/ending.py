@@ -7,6 +7,7 @@ from aiohttp import web
 
 from ..client_side import break_off
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
+from ..face import Face
 from ..persistence import decide_persistence
 from . import Handler, Step
 
@@ -16,17 +17,19 @@ log = logging.getLogger(__name__)
 class EndExchange(Step):
     """See every answer out to its last byte, so that what is counted is what happened.
 
-    A client that takes nothing of it for timeout seconds is broken off.
+    A client that takes nothing of it for timeout seconds is broken off. Refusals are worded as the
+    endpoint's clients understand them, and beside the endpoints as face's.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, face: Face) -> None:
         self._timeout = timeout
+        self._face = face
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
         try:
-            response, refusal = await _answer(request, handler, exchange)
+            response, refusal = await self._answer(request, handler, exchange)
             # A streamed answer that has ended was seen out by the relay.
             if exchange is None or (exchange.cut is None and exchange.code == CLIENT_LEFT):
                 await self._send_whole(request, response)
@@ -56,29 +59,41 @@ class EndExchange(Step):
         else:
             if exchange is not None:
                 exchange.code = response.status
+                if response.status < web.HTTPBadRequest.status_code:
+                    _count_body(exchange, response)
+
+    async def _answer(
+        self, request: web.Request, handler: Handler, exchange: Exchange | None
+    ) -> tuple[web.StreamResponse, web.HTTPException | None]:
+        """Return what to send, and the exception it came as: aiohttp wants that raised again."""
+        try:
+            return await handler(request), None
+        except web.HTTPException as raised:
+            refusal = raised
+            if request.writer.output_size > 0:
+                break_off(request, refusal.status)
+        except Exception:
+            log.exception("request %s failed in the gateway", request[REQUEST_ID])
+            if request.writer.output_size > 0:
+                break_off(request, web.HTTPInternalServerError.status_code)
+            refusal = web.HTTPInternalServerError(
+                text="the gateway failed on this request; its log says why: "
+                f"{request[REQUEST_ID]}\n"
+            )
+        if exchange is not None:
+            exchange.explain(refusal.text or refusal.reason)
+            return _phrased(exchange.endpoint.phrase(refusal))
+        if self._face.prefix is not None and request.path.startswith(self._face.prefix):
+            return _phrased(self._face.phrase(refusal))
+        return refusal, refusal
 
 
-async def _answer(
-    request: web.Request, handler: Handler, exchange: Exchange | None
-) -> tuple[web.StreamResponse, web.HTTPException | None]:
-    """Return what to send, and the exception it came as: aiohttp wants that raised again."""
-    try:
-        return await handler(request), None
-    except web.HTTPException as raised:
-        refusal = raised
-        if request.writer.output_size > 0:
-            break_off(request, refusal.status)
-    except Exception:
-        log.exception("request %s failed in the gateway", request[REQUEST_ID])
-        if request.writer.output_size > 0:
-            break_off(request, web.HTTPInternalServerError.status_code)
-        refusal = web.HTTPInternalServerError(
-            text=f"the gateway failed on this request; its log says why: {request[REQUEST_ID]}\n"
-        )
-    if exchange is not None:
-        exchange.explain(refusal.text or refusal.reason)
-        return _phrased(exchange.endpoint.phrase(refusal))
-    return refusal, refusal
+def _count_body(exchange: Exchange, response: web.StreamResponse) -> None:
+    """Count an answer that was sent whole, as one that is relayed is counted on its way."""
+    body = response.body if isinstance(response, web.Response) else None
+    if isinstance(body, bytes | bytearray) and body and exchange.first_byte_after is None:
+        exchange.first_byte_after = exchange.seconds()
+        exchange.bytes_out += len(body)
 
 
 def _phrased(response: web.Response) -> tuple[web.Response, web.HTTPException | None]:

@@ -52,6 +52,8 @@ class LogRequests(Step):
 def _write_line(request: web.Request, exchange: Exchange, level: int) -> None:
     fields = {
         "endpoint": exchange.endpoint.name,
+        "api": exchange.endpoint.api,
+        "path": exchange.endpoint.path,
         "method": method_label(request.method),
         "code": exchange.code,
         "seconds": round(exchange.seconds(), 4),
@@ -71,7 +73,7 @@ def _write_line(request: web.Request, exchange: Exchange, level: int) -> None:
         exchange.explain("the client left")
     if exchange.why:
         fields["why"] = exchange.why
-    log.log(level, "%(method)s /%(endpoint)s ended with %(code)s", fields, extra={"fields": fields})
+    log.log(level, "%(method)s %(path)s ended with %(code)s", fields, extra={"fields": fields})
 
 
 def _rounded(seconds: float | None) -> float | None:

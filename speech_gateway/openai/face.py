@@ -4,10 +4,12 @@ from aiohttp import web
 
 from ..client_body import leave_expectation
 from ..face import Face
+from ..handlers import add_page
 from ..settings import Settings
 from ..skit import Skit
 from . import pages, voices
 from .endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
+from .errors import phrase
 from .resources import RESOURCES, Resources
 from .speech import speech
 from .speech_order import ReadSpeechOrder, most_bytes
@@ -15,13 +17,25 @@ from .transcriptions import JSON, most_form_bytes, most_json_bytes, transcriptio
 
 PAGES = {
     "/v1/models": pages.models,
+    "/v1/models/{model:.+}": pages.model,
     "/v1/audio/models": pages.audio_models,
     "/v1/audio/voices": pages.voices,
+    "/v1/audio/speech/voices": pages.voices,
 }
+OPTIONAL_SLASH = "{slash:/?}"
+WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
+"""Where clients look whose base URL lacks its end."""
 
 
 class OpenAIFace(Face):
     """The endpoints, the step that reads an order before the gate, and the routes."""
+
+    prefix = "/v1"
+    free = ("/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices")
+
+    def phrase(self, refusal: web.Response) -> web.Response:
+        """Put a refusal into OpenAI's words."""
+        return phrase(refusal)
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -50,10 +64,15 @@ class OpenAIFace(Face):
             threads=self._settings.max_concurrency,
         )
         app.on_cleanup.append(resources.close)
+        for path, page in PAGES.items():
+            add_page(app, path + OPTIONAL_SLASH, page)
         for endpoint, handler in ((SPEECH, speech), (TRANSCRIPTIONS, transcriptions)):
             app.router.add_route(
-                "*", endpoint.path, handler, name=endpoint.route, expect_handler=leave_expectation
+                "*",
+                endpoint.path + OPTIONAL_SLASH,
+                handler,
+                name=endpoint.route,
+                expect_handler=leave_expectation,
             )
-        for path, page in PAGES.items():
-            app.router.add_route("GET", path, page, expect_handler=leave_expectation)
-        app.router.add_route("*", "/v1/{path:.*}", pages.nowhere, expect_handler=leave_expectation)
+        for path in ("/v1{path:(/.*)?}", *WITHOUT_PREFIX):
+            app.router.add_route("*", path, pages.nowhere, expect_handler=leave_expectation)

@@ -5,19 +5,28 @@ from aiohttp import web
 from .errors import error_object
 from .resources import RESOURCES
 
-MODELS = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts", "whisper-1", "gpt-4o-transcribe")
+SPEAKING = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
+LISTENING = ("whisper-1", "gpt-4o-transcribe")
+MODELS = (*SPEAKING, *LISTENING)
 """What clients may call the pipelines; all of a kind are the same one."""
 SINCE = 1_700_000_000
 """A time that clients expect of a model (Unix seconds)."""
 
 
-async def models(_request: web.Request) -> web.Response:
+async def models(request: web.Request) -> web.Response:
     """List the models as OpenAI does."""
-    listed = [
-        {"id": name, "object": "model", "created": SINCE, "owned_by": "speech-gateway"}
-        for name in MODELS
-    ]
+    listed = [_model(request, name) for name in MODELS]
     return web.json_response({"object": "list", "data": listed})
+
+
+async def model(request: web.Request) -> web.Response:
+    """Describe one model."""
+    name = request.match_info["model"].rstrip("/")
+    if name not in MODELS:
+        message = f"there is no such model here; there are {', '.join(MODELS)}"
+        error = error_object(message, 404, "model") | {"code": "model_not_found"}
+        return web.json_response({"error": error}, status=404)
+    return web.json_response(_model(request, name))
 
 
 async def audio_models(_request: web.Request) -> web.Response:
@@ -27,11 +36,28 @@ async def audio_models(_request: web.Request) -> web.Response:
 
 async def voices(request: web.Request) -> web.Response:
     """List the voices."""
-    names = request.app[RESOURCES].voices.params
-    return web.json_response({"voices": [{"id": name, "name": name} for name in names]})
+    return web.json_response({"voices": _voices(request)})
 
 
 async def nowhere(request: web.Request) -> web.Response:
-    """Refuse what else there is at OpenAI's."""
+    """Refuse what else there is at OpenAI's, and what a base URL without its end leads to."""
     message = f"there is no {request.method} {request.path} here; see /v1/models"
+    if not request.path.startswith("/v1/"):
+        message = "OpenAI's API is under /v1 here; have the client's base URL end with it"
     return web.json_response({"error": error_object(message, 404)}, status=404)
+
+
+def _model(request: web.Request, name: str) -> dict[str, object]:
+    """Return what a list says of a model; its voices are told as Speaches does."""
+    described = {
+        "id": name,
+        "object": "model",
+        "created": SINCE,
+        "owned_by": "speech-gateway",
+        "task": "text-to-speech" if name in SPEAKING else "automatic-speech-recognition",
+    }
+    return described | ({"voices": _voices(request)} if name in SPEAKING else {})
+
+
+def _voices(request: web.Request) -> list[dict[str, str]]:
+    return [{"id": name, "name": name} for name in request.app[RESOURCES].voices.params]
