@@ -18,9 +18,9 @@ from speech_gateway.openai.audio_in import (
     Upload,
 )
 from speech_gateway.openai.conversion import Conversion, ConversionError
-from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film
+from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.converting import SECONDS, Pieces, converted, threads
-from tests.support.ogg import opus_packets, pages
+from tests.support.ogg import opus_packets, packet_samples, pages
 
 EXPERIMENTAL = (("strict", "experimental"),)
 STREAMED = {
@@ -89,6 +89,19 @@ async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
                 made += await conversion.read()
 
         conversion.close()
+
+
+@pytest.mark.parametrize("seconds", [3.0, 3.005])
+def test_a_pause_is_made_of_packets_that_a_backend_does_not_drop(seconds: float) -> None:
+    rate = 16_000
+    pause = bytes(2 * round(seconds * rate))
+
+    _, made = uploaded(wav(tone(1.0, rate) + pause + tone(1.0, rate), rate))
+
+    packets = [packet for page in opus_packets(made)[2:] for packet in page]
+    assert min(map(len, packets)) >= 10
+    assert {packet_samples(packet) for packet in packets} == {960}
+    assert sum(map(packet_samples, packets)) / 48_000 == pytest.approx(2 + seconds, abs=0.04)
 
 
 async def test_it_makes_no_difference_how_an_upload_is_cut() -> None:

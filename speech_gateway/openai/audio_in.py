@@ -18,6 +18,11 @@ from .mp4 import plausible
 
 OPUS_RATE = 48_000
 BIT_RATE = 32_000
+CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
+"""Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
+
+It decodes frames of 2.5 to 40 ms.
+"""
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
@@ -78,7 +83,7 @@ class Upload:
             *("ogg", "libopus"),
             rate=OPUS_RATE,
             bit_rate=BIT_RATE,
-            codec_options={},
+            codec_options=CODEC_OPTIONS,
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
         for frame in resampled(frames, "s16", OPUS_RATE):
