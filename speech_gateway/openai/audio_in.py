@@ -51,7 +51,12 @@ class Upload:
         """Of audio converted so far."""
 
     def convert(self, source: Source, write: Callable[[bytes], None]) -> None:
-        """Convert source, in a thread; raises ConversionError."""
+        """Convert source, in a thread.
+
+        Raises:
+            ConversionError: source is not audio that can be converted.
+            OSError: the disk, where an upload is kept that has to be read back and forth.
+        """
         reader = Reader(source)
         if not (first := reader.read(1)):
             raise ConversionError(EMPTY)
@@ -69,7 +74,12 @@ class Upload:
             if not plausible(spool):
                 raise ConversionError(NO_AUDIO)
             spool.seek(0)
-            self._convert_file(Spool(spool), container, write)
+            file = Spool(spool)
+            try:
+                self._convert_file(file, container, write)
+            finally:
+                if file.failure is not None:
+                    raise file.failure
 
     def _convert_file(self, file: Readable, container: str, write: Callable[[bytes], None]) -> None:
         try:
@@ -99,18 +109,29 @@ class Upload:
 
 
 class Spool:
-    """A file on disk, where a place that cannot be gone to is no exception, but libav's affair."""
+    """A file on disk, as libav reads it: what fails is kept, not raised into libav."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
         self.tell = file.tell
+        self.failure: OSError | None = None
+        """Why the disk could not be read; for libav, the file ended there."""
         self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, at most size; nothing at the end."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.failure = error
+            return b""
 
     def seek(self, offset: int, whence: int) -> int:
         """Go to a place and return it; return an error's number, negative, when there is none."""
         try:
             return self._file.seek(offset, whence)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                self.failure = error
             return -errno.EINVAL
 
 

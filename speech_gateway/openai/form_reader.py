@@ -1,17 +1,23 @@
 """Reads a form while its file goes through a conversion, piece by piece."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from tempfile import SpooledTemporaryFile
 
+from aiohttp import web
+
 from ..client_body import ClientBody
-from .conversion import Conversion, ConversionError
+from .conversion import BROKEN, Conversion, ConversionBrokenError, ConversionError
 from .errors import FieldError
 from .form import FILE, Form
 
 HELD_IN_MEMORY = 1024 * 1024
 """Bytes of converted audio that are kept in memory to be sent once more; the rest is on disk."""
 READ_AT_ONCE = 64 * 1024
+
+log = logging.getLogger(__name__)
 
 
 class FormReader:
@@ -33,7 +39,8 @@ class FormReader:
     async def __aexit__(self, *_: object) -> None:
         self._conversion.close()
         if self._kept is not None:
-            self._kept.close()
+            with suppress(OSError):  # a full disk fails again when what it has not is dropped
+                self._kept.close()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])
@@ -55,27 +62,36 @@ class FormReader:
         """Yield the converted audio as it comes; after its end the form is whole and right.
 
         Raises:
-            web.HTTPException: what is wrong with the form, or with its file.
+            web.HTTPException: what is wrong with the form, with its file or, 500, in here.
         """
         assert self._reading is not None
         try:
             while piece := await self._conversion.read():
                 if self._kept is not None:
-                    self._kept.write(piece)
+                    with _disk():
+                        self._kept.write(piece)
                 yield piece
         except ConversionError as error:
             if self._reading.done():
                 await self._reading  # what was wrong with the form comes first
             raise FieldError(FILE, str(error)) from error
+        except ConversionBrokenError as error:
+            raise web.HTTPInternalServerError(text=f"{error}\n") from error
         await self._reading
 
     async def pieces_again(self) -> AsyncIterator[bytes]:
         """Yield once more what was kept."""
         if self._kept is None:
             return
-        self._kept.seek(0)
-        while piece := self._kept.read(READ_AT_ONCE):
+        with _disk():
+            self._kept.seek(0)
+        while piece := self._read_kept(self._kept):
             yield piece
+
+    @staticmethod
+    def _read_kept(kept: "SpooledTemporaryFile[bytes]") -> bytes:
+        with _disk():
+            return kept.read(READ_AT_ONCE)
 
     async def _read(self) -> None:
         language, stream = self._form.language, self._form.wants_events()
@@ -101,3 +117,13 @@ class FormReader:
         if not piece:
             self._form.finish()
         self._form.feed(piece)
+
+
+@contextmanager
+def _disk() -> Iterator[None]:
+    """Answer trouble with the disk with 500: it is no fault of the form's."""
+    try:
+        yield
+    except OSError as error:
+        log.error("Converted audio could not be kept: %s", error)
+        raise web.HTTPInternalServerError(text=f"{BROKEN}\n") from error

@@ -12,7 +12,7 @@ from ..call import Call, as_refusal
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import ClientSide, Shape, pour, relay
 from ..skit import SKIT
-from .conversion import Conversion, ConversionError, Convert
+from .conversion import Conversion, ConversionBrokenError, ConversionError, Convert
 from .errors import error_event
 from .events import EVENT_STREAM, AudioEvents
 from .resources import RESOURCES
@@ -58,6 +58,8 @@ async def _pour_converted(
         if feeding.done():
             await feeding  # the backend's own fault, if it has one, is the reason
         raise UpstreamError(f"its audio cannot be converted: {error}") from error
+    except ConversionBrokenError as error:
+        raise web.HTTPInternalServerError(text=f"{error}\n") from error
     finally:
         conversion.close()
         feeding.cancel()
