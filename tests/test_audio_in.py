@@ -13,14 +13,15 @@ from speech_gateway.openai.audio_in import (
     LONGEST_SECONDS,
     NO_AUDIO,
     NOT_KNOWN,
-    STRANGE_RATE,
     TOO_LONG,
     Upload,
 )
 from speech_gateway.openai.conversion import Conversion, ConversionError
+from speech_gateway.openai.decoding import STRANGE_RATE
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.converting import SECONDS, Pieces, converted, threads
 from tests.support.ogg import opus_packets, packet_samples, pages
+from tests.support.streamkit import as_streamkit, recorded_speech
 
 EXPERIMENTAL = (("strict", "experimental"),)
 STREAMED = {
@@ -138,6 +139,15 @@ def test_of_a_file_that_is_cut_there_is_what_there_is(name: str) -> None:
     upload, _ = uploaded(data[: len(data) // 2])
 
     assert SECONDS_LONG / 4 < upload.seconds < SECONDS_LONG * 0.6
+
+
+@pytest.mark.parametrize("odd", [b"", b"\x03"])  # libav's demuxer raises for either
+def test_what_follows_an_odd_packet_is_heard(odd: bytes) -> None:
+    packets = [packet for page in opus_packets(recorded_speech())[1:-1] for packet in page][1:]
+
+    upload, _ = uploaded(as_streamkit([*packets[:100], odd, odd, *packets[100:]]))
+
+    assert upload.seconds == pytest.approx(4.8, abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def test_speech_whose_conversion_has_a_fault_counts_as_the_gateways_own(
         source.read(100)
         raise KeyError("inside")
 
-    monkeypatch.setattr("speech_gateway.openai.audio_out._Encoded.__call__", fail)
+    monkeypatch.setattr("speech_gateway.openai.audio_out.Encoded.__call__", fail)
     backend.script = says(answer(streamkit_speech(0.5)))
 
     await order(openai, response_format="mp3")

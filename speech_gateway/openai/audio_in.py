@@ -7,11 +7,9 @@ from typing import BinaryIO
 
 import av.error
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.packet import Packet
 
 from .conversion import ConversionError, Source
+from .decoding import DECODERS, Decoding
 from .heads import Readable, Reader, container_of
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
@@ -26,20 +24,13 @@ It decodes frames of 2.5 to 40 ms.
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
-LEAST_RATE, MOST_RATE = 4_000, 768_000
 LONGEST_SECONDS = 4 * 3600.0
 """Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
-DECODERS = (
-    *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
-    *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
-    *("pcm_alaw", "pcm_mulaw", "pcm_s16be", "pcm_s24be", "pcm_f32be", "adpcm_ms", "adpcm_ima_wav"),
-)
 KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis) or FLAC"
 
 NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
 EMPTY = f"the file is empty; send {KINDS}"
-STRANGE_RATE = f"the audio's sample rate is not between {LEAST_RATE} and {MOST_RATE} Hz"
 TOO_LONG = f"the audio is longer than {LONGEST_SECONDS / 3600:g} hours"
 
 
@@ -84,7 +75,7 @@ class Upload:
     def _convert_file(self, file: Readable, container: str, write: Callable[[bytes], None]) -> None:
         try:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
-                self._convert_frames(_frames(opened), write)
+                self._convert_frames(Decoding(opened).frames(), write)
         except (av.error.FFmpegError, NoOtherFileError):
             raise ConversionError(NO_AUDIO) from None
 
@@ -133,35 +124,3 @@ class Spool:
             if error.errno != errno.EINVAL:
                 self.failure = error
             return -errno.EINVAL
-
-
-def _frames(opened: InputContainer) -> Iterator[AudioFrame]:
-    """Yield what decodes of the first audio there is; what does not is left out."""
-    stream = _audio(opened)
-    if stream is None:
-        return
-    stream.codec_context.thread_count = 1
-    try:
-        for packet in opened.demux(stream):
-            yield from _decoded(packet)
-    except av.error.FFmpegError:
-        return  # cut or damaged from here on: what there was, counts
-
-
-def _audio(opened: InputContainer) -> AudioStream | None:
-    for stream in opened.streams.audio:
-        # The list holds for what libav opens by itself; this, for what is opened here.
-        if stream.codec_context is not None and stream.codec_context.name in DECODERS:
-            return stream
-    return None
-
-
-def _decoded(packet: "Packet[AudioStream]") -> Iterator[AudioFrame]:
-    try:
-        frames = packet.decode()
-    except av.error.FFmpegError:
-        return
-    for frame in frames:
-        if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
-            raise ConversionError(STRANGE_RATE)
-        yield frame
