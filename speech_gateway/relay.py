@@ -46,10 +46,13 @@ class Body(Protocol):
 class PassedOn:
     """A body that is passed on as it comes, once there is something to pass on."""
 
-    def __init__(self, call: Call, transform: Transform | None = None) -> None:
+    def __init__(
+        self, call: Call, transform: Transform | None = None, opening: bytes = b""
+    ) -> None:
         self.transform = transform
         self._call = call
-        self._opening = b""
+        self._opening = opening
+        """What was read of it already."""
 
     async def open(self, answer: Answer) -> None:
         """Hold what has to come before the head."""

@@ -13,14 +13,15 @@ from speech_gateway.openai.audio_in import (
     LONGEST_SECONDS,
     NO_AUDIO,
     NOT_KNOWN,
-    STRANGE_RATE,
     TOO_LONG,
     Upload,
 )
 from speech_gateway.openai.conversion import Conversion, ConversionError
-from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film
+from speech_gateway.openai.decoding import STRANGE_RATE
+from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.converting import SECONDS, Pieces, converted, threads
-from tests.support.ogg import opus_packets, pages
+from tests.support.ogg import opus_packets, packet_samples, pages
+from tests.support.streamkit import as_streamkit, recorded_speech
 
 EXPERIMENTAL = (("strict", "experimental"),)
 STREAMED = {
@@ -91,6 +92,19 @@ async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
         conversion.close()
 
 
+@pytest.mark.parametrize("seconds", [3.0, 3.005])
+def test_a_pause_is_made_of_packets_that_a_backend_does_not_drop(seconds: float) -> None:
+    rate = 16_000
+    pause = bytes(2 * round(seconds * rate))
+
+    _, made = uploaded(wav(tone(1.0, rate) + pause + tone(1.0, rate), rate))
+
+    packets = [packet for page in opus_packets(made)[2:] for packet in page]
+    assert min(map(len, packets)) >= 10
+    assert {packet_samples(packet) for packet in packets} == {960}
+    assert sum(map(packet_samples, packets)) / 48_000 == pytest.approx(2 + seconds, abs=0.04)
+
+
 async def test_it_makes_no_difference_how_an_upload_is_cut() -> None:
     data = recorded(STREAMED["mp3"], 1.0)
 
@@ -125,6 +139,15 @@ def test_of_a_file_that_is_cut_there_is_what_there_is(name: str) -> None:
     upload, _ = uploaded(data[: len(data) // 2])
 
     assert SECONDS_LONG / 4 < upload.seconds < SECONDS_LONG * 0.6
+
+
+@pytest.mark.parametrize("odd", [b"", b"\x03"])  # libav's demuxer raises for either
+def test_what_follows_an_odd_packet_is_heard(odd: bytes) -> None:
+    packets = [packet for page in opus_packets(recorded_speech())[1:-1] for packet in page][1:]
+
+    upload, _ = uploaded(as_streamkit([*packets[:100], odd, odd, *packets[100:]]))
+
+    assert upload.seconds == pytest.approx(4.8, abs=0.05)
 
 
 @pytest.mark.parametrize(

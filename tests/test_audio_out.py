@@ -10,7 +10,7 @@ import pytest
 from speech_gateway.openai.audio_out import FORMATS, AudioFormat
 from speech_gateway.openai.conversion import Conversion, ConversionError
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
-from tests.support.converting import SECONDS, converted, rest, threads
+from tests.support.converting import SECONDS, converted, threads
 from tests.support.ogg import cut_at_pages
 
 CONVERTED = [audio_format for audio_format in FORMATS.values() if audio_format.convert]
@@ -144,17 +144,3 @@ async def test_what_is_no_speech_is_a_failure_in_a_sentence(
         await made(wanted, garbage)
 
     assert "\n" not in str(caught.value)
-
-
-@each_format
-async def test_speech_that_breaks_off_is_converted_as_far_as_it_came(wanted: AudioFormat) -> None:
-    assert wanted.convert is not None
-    pages = cut_at_pages(opus_speech(1.0))
-    async with threads() as pool:
-        conversion = Conversion(wanted.convert, pool)
-        await conversion.feed(b"".join(pages[: OPUS_HEADERS + 25]) + pages[OPUS_HEADERS + 25][:40])
-        conversion.end()
-
-        decoded = samples(wanted, await rest(conversion))
-
-    assert len(decoded) / RATES[wanted.name] == pytest.approx(0.5, abs=0.06)

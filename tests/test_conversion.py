@@ -1,6 +1,7 @@
 """A conversion in a thread: fed, read, given up; bounded, and never left behind."""
 
 import asyncio
+import errno
 import logging
 import threading
 from collections.abc import Callable
@@ -10,11 +11,12 @@ import av.error
 import pytest
 
 from speech_gateway.openai.conversion import (
+    BROKEN,
     DAMAGED,
     INPUT_LIMIT,
     OUTPUT_LIMIT,
-    UNEXPECTED,
     Conversion,
+    ConversionBrokenError,
     ConversionError,
     Convert,
     Source,
@@ -202,7 +204,7 @@ async def test_dropped_by_a_pool_that_shuts_down_its_reader_is_told() -> None:
     pool.shutdown(wait=False, cancel_futures=True)
     gate.set()
 
-    with pytest.raises(ConversionError):
+    with pytest.raises(ConversionBrokenError):
         await rest(conversion)
 
 
@@ -219,15 +221,21 @@ async def test_given_up_after_its_end_it_still_has_its_output() -> None:
 
 
 @pytest.mark.parametrize(
-    ("raised", "told", "logged"),
+    ("raised", "kind", "told", "logged"),
     [
-        (ConversionError("it is too loud"), "it is too loud", False),
-        (av.error.InvalidDataError(1, "/secret"), DAMAGED, False),
-        (KeyError("inside"), UNEXPECTED, True),
+        (ConversionError("it is too loud"), ConversionError, "it is too loud", []),
+        (av.error.InvalidDataError(1, "/secret"), ConversionError, DAMAGED, []),
+        (OSError(errno.ENOSPC, "full"), ConversionBrokenError, BROKEN, ["full"]),
+        (MemoryError("too much"), ConversionBrokenError, BROKEN, ["too much"]),
+        (KeyError("inside"), ConversionBrokenError, BROKEN, ["inside"]),
     ],
 )
 async def test_a_failure_is_told_in_a_sentence_after_what_there_was(
-    caplog: pytest.LogCaptureFixture, raised: Exception, told: str, logged: bool
+    caplog: pytest.LogCaptureFixture,
+    raised: Exception,
+    kind: type[Exception],
+    told: str,
+    logged: list[str],
 ) -> None:
     caplog.set_level(logging.ERROR)
 
@@ -239,10 +247,12 @@ async def test_a_failure_is_told_in_a_sentence_after_what_there_was(
         conversion = Conversion(fail, pool)
 
         assert await conversion.read() == b"some"
-        with pytest.raises(ConversionError) as caught:
+        with pytest.raises(kind) as caught:
             await conversion.read()
         await conversion.feed(bytes(INPUT_LIMIT * 2))
         await conversion.feed(b"nobody waits for this")
 
     assert str(caught.value) == told
-    assert ["inside" in (record.exc_text or "") for record in caplog.records] == [True] * logged
+    assert len(caplog.records) == len(logged)
+    for record, reason in zip(caplog.records, logged, strict=True):
+        assert reason in record.getMessage() + (record.exc_text or "")

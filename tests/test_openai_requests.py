@@ -1,5 +1,7 @@
 """OpenAI's audio API, what it refuses and how: every field, every status, in OpenAI's words."""
 
+import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.audio import opus_speech
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk, says
 from tests.support.client import RawClient, Response
 from tests.support.gateway import Served, serving
+from tests.support.streamkit import streamkit_speech
 
-SPEECH = opus_speech(0.2)
+SPEECH = streamkit_speech(0.2)
 ORDER = {"model": "tts-1", "input": "Hello.", "voice": "alloy", "response_format": "opus"}
 
 
@@ -27,10 +29,6 @@ async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
 async def speak(call: BackendCall) -> None:
     await call.whole_media()
     await call.write(answer(SPEECH))
-
-
-async def says_what_it_is_told(call: BackendCall) -> None:
-    await call.write(answer(await call.whole_media()))
 
 
 async def post(
@@ -86,12 +84,13 @@ async def test_the_voice_and_the_speed_go_to_the_pipeline(
 
 
 async def test_audio_may_come_as_events(openai: Served, backend: ScriptedBackend) -> None:
-    backend.script = says(OK_CHUNKED, chunk(b"sound"), b"0\r\n\r\n")
+    backend.script = says(OK_CHUNKED, chunk(SPEECH), b"0\r\n\r\n")
     spoken = await order(openai, stream_format="sse")
 
     assert spoken.headers["content-type"].startswith("text/event-stream")
     events = [json.loads(line[6:]) for line in spoken.text.split("\n\n") if line]
-    assert events[0] == {"type": "speech.audio.delta", "audio": "c291bmQ="}
+    audio = base64.b64encode(SPEECH).decode()
+    assert events[0] == {"type": "speech.audio.delta", "audio": audio}
     assert [event["type"] for event in events[1:]] == ["speech.audio.done"]
 
 
@@ -173,8 +172,15 @@ async def test_a_speed_may_be_a_number_in_a_text(
 
 async def test_a_byte_order_mark_is_no_text(openai: Served, backend: ScriptedBackend) -> None:
     assert (await order(openai, input="\ufeff ")).status == 400
-    backend.script = says_what_it_is_told
-    assert (await order(openai, input="\ufeffHello.", response_format="opus")).body == b"Hello."
+    told = asyncio.Queue[bytes]()
+
+    async def script(call: BackendCall) -> None:
+        told.put_nowait(await call.whole_media())
+        await call.write(answer(SPEECH))
+
+    backend.script = script
+    assert (await order(openai, input="\ufeffHello.")).status == 200
+    assert told.get_nowait() == b"Hello."
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
@@ -248,7 +254,7 @@ async def test_the_backends_faults_are_worded_so_too(
 
 
 async def test_a_broken_stream_of_events_says_so(openai: Served, backend: ScriptedBackend) -> None:
-    backend.script = says(OK_CHUNKED, chunk(b"sound"), then="closes")
+    backend.script = says(OK_CHUNKED, chunk(SPEECH), then="closes")
     broken = await order(openai, stream_format="sse")
 
     assert not broken.whole
@@ -259,14 +265,12 @@ async def test_a_broken_stream_of_events_says_so(openai: Served, backend: Script
 
 
 async def test_a_full_queue_tells_when_to_come_back(backend: ScriptedBackend) -> None:
-    import asyncio  # noqa: PLC0415
-
     release = asyncio.Event()
 
     async def script(call: BackendCall) -> None:
         await call.whole_media()
         await release.wait()
-        await call.write(answer(b"sound"))
+        await call.write(answer(SPEECH))
 
     backend.script = script
     flags = ("--openai", "--max-concurrency=1", "--max-queue=0")
@@ -286,6 +290,7 @@ async def test_the_key_is_the_gateways_own(
 ) -> None:
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text("radio 0123456789abcdef\n")
+    backend.script = speak
     async with serving(backend.url, "--openai", f"--client-keys={keys}") as gateway:
         async with await gateway.connect() as client:
             refused = await post(client, json.dumps(ORDER).encode())

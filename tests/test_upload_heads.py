@@ -2,6 +2,8 @@
 
 import struct
 import tempfile
+from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 
@@ -84,3 +86,12 @@ def test_a_place_before_the_beginning_is_libav_s_affair() -> None:
         assert spool.seek(-1, 0) < 0
         assert spool.seek(2, 0) == 2
         assert spool.read(2) == b"cd"
+        assert spool.failure is None
+
+
+def test_a_disk_that_cannot_be_read_is_told_from_a_file_s_end() -> None:
+    with Path("/dev/null").open("wb", buffering=0) as file:  # for writing only
+        spool = Spool(cast(BinaryIO, file))
+
+        assert spool.read(2) == b""
+        assert isinstance(spool.failure, OSError)

@@ -7,34 +7,30 @@ from typing import BinaryIO
 
 import av.error
 from av.audio.frame import AudioFrame
-from av.audio.stream import AudioStream
-from av.container import InputContainer
-from av.packet import Packet
 
 from .conversion import ConversionError, Source
+from .decoding import DECODERS, Decoding
 from .heads import Readable, Reader, container_of
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
 
 OPUS_RATE = 48_000
 BIT_RATE = 32_000
+CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
+"""Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
+
+It decodes frames of 2.5 to 40 ms.
+"""
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
-LEAST_RATE, MOST_RATE = 4_000, 768_000
 LONGEST_SECONDS = 4 * 3600.0
 """Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
-DECODERS = (
-    *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
-    *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
-    *("pcm_alaw", "pcm_mulaw", "pcm_s16be", "pcm_s24be", "pcm_f32be", "adpcm_ms", "adpcm_ima_wav"),
-)
 KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis) or FLAC"
 
 NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
 EMPTY = f"the file is empty; send {KINDS}"
-STRANGE_RATE = f"the audio's sample rate is not between {LEAST_RATE} and {MOST_RATE} Hz"
 TOO_LONG = f"the audio is longer than {LONGEST_SECONDS / 3600:g} hours"
 
 
@@ -46,7 +42,12 @@ class Upload:
         """Of audio converted so far."""
 
     def convert(self, source: Source, write: Callable[[bytes], None]) -> None:
-        """Convert source, in a thread; raises ConversionError."""
+        """Convert source, in a thread.
+
+        Raises:
+            ConversionError: source is not audio that can be converted.
+            OSError: the disk, where an upload is kept that has to be read back and forth.
+        """
         reader = Reader(source)
         if not (first := reader.read(1)):
             raise ConversionError(EMPTY)
@@ -64,12 +65,17 @@ class Upload:
             if not plausible(spool):
                 raise ConversionError(NO_AUDIO)
             spool.seek(0)
-            self._convert_file(Spool(spool), container, write)
+            file = Spool(spool)
+            try:
+                self._convert_file(file, container, write)
+            finally:
+                if file.failure is not None:
+                    raise file.failure
 
     def _convert_file(self, file: Readable, container: str, write: Callable[[bytes], None]) -> None:
         try:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
-                self._convert_frames(_frames(opened), write)
+                self._convert_frames(Decoding(opened).frames(), write)
         except (av.error.FFmpegError, NoOtherFileError):
             raise ConversionError(NO_AUDIO) from None
 
@@ -78,7 +84,7 @@ class Upload:
             *("ogg", "libopus"),
             rate=OPUS_RATE,
             bit_rate=BIT_RATE,
-            codec_options={},
+            codec_options=CODEC_OPTIONS,
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
         for frame in resampled(frames, "s16", OPUS_RATE):
@@ -94,48 +100,27 @@ class Upload:
 
 
 class Spool:
-    """A file on disk, where a place that cannot be gone to is no exception, but libav's affair."""
+    """A file on disk, as libav reads it: what fails is kept, not raised into libav."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read = file.read
         self.tell = file.tell
+        self.failure: OSError | None = None
+        """Why the disk could not be read; for libav, the file ended there."""
         self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, at most size; nothing at the end."""
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.failure = error
+            return b""
 
     def seek(self, offset: int, whence: int) -> int:
         """Go to a place and return it; return an error's number, negative, when there is none."""
         try:
             return self._file.seek(offset, whence)
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                self.failure = error
             return -errno.EINVAL
-
-
-def _frames(opened: InputContainer) -> Iterator[AudioFrame]:
-    """Yield what decodes of the first audio there is; what does not is left out."""
-    stream = _audio(opened)
-    if stream is None:
-        return
-    stream.codec_context.thread_count = 1
-    try:
-        for packet in opened.demux(stream):
-            yield from _decoded(packet)
-    except av.error.FFmpegError:
-        return  # cut or damaged from here on: what there was, counts
-
-
-def _audio(opened: InputContainer) -> AudioStream | None:
-    for stream in opened.streams.audio:
-        # The list holds for what libav opens by itself; this, for what is opened here.
-        if stream.codec_context is not None and stream.codec_context.name in DECODERS:
-            return stream
-    return None
-
-
-def _decoded(packet: "Packet[AudioStream]") -> Iterator[AudioFrame]:
-    try:
-        frames = packet.decode()
-    except av.error.FFmpegError:
-        return
-    for frame in frames:
-        if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
-            raise ConversionError(STRANGE_RATE)
-        yield frame

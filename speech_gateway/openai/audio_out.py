@@ -1,4 +1,6 @@
-"""The backend's Ogg/Opus to the format that a client asked for, while it comes.
+"""The backend's audio to the format that a client asked for, while it comes.
+
+What was lost on the way, or never came, is a failure, but after all that there was.
 
 MP3 and AAC keep Opus's 48 kHz: nothing is resampled, and an encoder's frame, which is a count of
 samples, is over sooner. The others are 24 kHz, as OpenAI's are; voices have nothing above 12 kHz,
@@ -6,19 +8,16 @@ and each sample is paid for in bytes.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from av.audio.frame import AudioFrame
-
-from .conversion import ConversionError, Convert, Source
-from .libav import Encoder, open_input, resampled
+from .backend_audio import BackendAudio, opened
+from .conversion import Convert, Source
+from .heads import Reader
+from .libav import Encoder, resampled
 
 OPUS_RATE = 48_000
 PCM_RATE = 24_000
-PROBE_BYTES = 32
-"""The headers tell all there is to know; the first audio is not to wait for more."""
 STREAM_SIZE = 0xFFFFFFFF
 
 
@@ -32,7 +31,7 @@ class AudioFormat:
 
 
 @dataclass(frozen=True, slots=True)
-class _Encoded:
+class Encoded:
     """A conversion with an encoder and a muxer."""
 
     container: str
@@ -44,6 +43,11 @@ class _Encoded:
     container_options: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
+        with opened(Reader(source)) as audio:
+            self.encode(audio, write)
+
+    def encode(self, audio: BackendAudio, write: Callable[[bytes], None]) -> None:
+        """Encode all that can be heard; raises ConversionError, without sound before a write."""
         encoder = Encoder(
             self.container,
             self.codec,
@@ -52,11 +56,12 @@ class _Encoded:
             codec_options=self.codec_options,
             container_options=self.container_options,
         )
-        with _frames(source, self.sample_format, self.rate) as frames:
-            for frame in frames:
-                if ready := encoder.encode(frame):
-                    write(ready)
+        for frame in resampled(audio.decoding.frames(), self.sample_format, self.rate):
+            if ready := encoder.encode(frame):
+                write(ready)
+        audio.require_sound()
         write(encoder.finish())
+        audio.require_all()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +72,12 @@ class _Samples:
 
     def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
         header = self.header
-        with _frames(source, "s16", PCM_RATE) as frames:
-            for frame in frames:
+        with opened(Reader(source)) as audio:
+            for frame in resampled(audio.decoding.frames(), "s16", PCM_RATE):
                 write(header + bytes(frame.planes[0])[: frame.samples * 2])
                 header = b""
-        if header:
-            write(header)
-
-
-@contextmanager
-def _frames(source: Source, sample_format: str, rate: int) -> Iterator[Iterator[AudioFrame]]:
-    with open_input(source, "ogg", ["opus"], PROBE_BYTES) as container:
-        if not container.streams.audio:
-            raise ConversionError("the speech that came is no audio")
-        yield resampled(container.decode(audio=0), sample_format, rate)
+            audio.require_sound()
+            audio.require_all()
 
 
 def wav_header() -> bytes:
@@ -96,18 +93,18 @@ def wav_header() -> bytes:
 
 
 # Each frame stands for itself, and nothing at the front speaks of a length.
-_MP3 = _Encoded(
+_MP3 = Encoded(
     *("mp3", "libmp3lame", "fltp", OPUS_RATE, 96_000),
     codec_options={"reservoir": "0", "compression_level": "7"},
     container_options={"write_xing": "0", "id3v2_version": "0"},
 )
 # A third of the processor time of the default search, for speech that sounds the same.
-_AAC = _Encoded(
+_AAC = Encoded(
     *("adts", "aac", "fltp", OPUS_RATE, 64_000),
     codec_options={"aac_coder": "fast"},
 )
 # Frames of 20 ms, as Opus's; by itself the encoder takes 96 ms, and writes 8 KiB of padding first.
-_FLAC = _Encoded(
+_FLAC = Encoded(
     *("flac", "flac", "s16", PCM_RATE),
     codec_options={"frame_size": str(PCM_RATE // 50)},
     container_options={"metadata_header_padding": "0"},

@@ -11,14 +11,21 @@ import av.error
 INPUT_LIMIT = 64 * 1024
 OUTPUT_LIMIT = 256 * 1024
 DAMAGED = "the audio is damaged, or of a kind that is not understood"
-UNEXPECTED = "the audio could not be converted"
+BROKEN = "the gateway could not convert the audio; try again later"
 GIVEN_UP = "the conversion was given up"
 
 log = logging.getLogger(__name__)
 
 
 class ConversionError(Exception):
-    """The audio cannot be converted; the message is one line, for people."""
+    """The audio is at fault and cannot be converted; the message is one line, for people."""
+
+
+class ConversionBrokenError(Exception):
+    """The gateway failed to convert audio that may be right: its disk, its memory, a fault in it.
+
+    The message is one line, for people, and tells nothing of the inside; the log has the reason.
+    """
 
 
 class _GivenUpError(Exception):
@@ -59,7 +66,7 @@ class Conversion:
         self._ended = False
         self._closed = False
         self._over = False
-        self._failure: str | None = None
+        self._failure: ConversionError | ConversionBrokenError | None = None
         self._room = asyncio.Event()
         self._ready = asyncio.Event()
         pool.submit(self._run).add_done_callback(self._finish)
@@ -90,7 +97,8 @@ class Conversion:
         """Return what output has gathered, as soon as there is some; nothing at the end.
 
         Raises:
-            ConversionError: there will be no more, and it is not the end.
+            ConversionError: there will be no more, and it is not the end: the audio is at fault.
+            ConversionBrokenError: likewise, but the gateway is at fault.
         """
         while True:
             with self._lock:
@@ -100,7 +108,7 @@ class Conversion:
                     self._lock.notify()
                     return taken
                 if self._failure is not None:
-                    raise ConversionError(self._failure)
+                    raise self._failure
                 if self._over:
                     return b""
                 self._ready.clear()
@@ -112,33 +120,39 @@ class Conversion:
             if self._over:
                 return
             self._closed = True
-            self._failure = GIVEN_UP
+            self._failure = ConversionError(GIVEN_UP)
             self._input.clear()
             self._output.clear()
             self._lock.notify()
         self._wake()
 
-    def _run(self) -> str | None:
+    def _run(self) -> ConversionError | ConversionBrokenError | None:
         """Convert, in the thread; return what failed."""
-        if self._closed:
-            return None
         try:
-            self._convert(Source(self), self._put_output)
-        except ConversionError as error:
-            return str(error)
+            if not self._closed:
+                self._convert(Source(self), self._put_output)
+        except (ConversionError, ConversionBrokenError) as error:
+            return type(error)(str(error))  # without the frames that a traceback keeps
         except _GivenUpError:
             return None
         except av.error.FFmpegError:
-            return DAMAGED
-        except Exception:
-            if not self._closed:
-                log.exception("A conversion of audio failed")
-            return UNEXPECTED
+            return ConversionError(DAMAGED)
+        except OSError as error:
+            return self._broken("A conversion of audio failed: %s", error)
+        except Exception as error:  # noqa: BLE001 - logged with its traceback
+            return self._broken("A conversion of audio failed", exc_info=error)
         return None
 
-    def _finish(self, done: "Future[str | None]") -> None:
+    def _broken(
+        self, message: str, *args: object, exc_info: BaseException | None = None
+    ) -> ConversionBrokenError:
+        if not self._closed:
+            log.error(message, *args, exc_info=exc_info)
+        return ConversionBrokenError(BROKEN)
+
+    def _finish(self, done: "Future[ConversionError | ConversionBrokenError | None]") -> None:
         """Note the end; this comes too when a pool that shuts down drops what has not begun."""
-        failure = GIVEN_UP if done.cancelled() else done.result()
+        failure = ConversionBrokenError(BROKEN) if done.cancelled() else done.result()
         with self._lock:
             self._over = True
             if self._failure is None:

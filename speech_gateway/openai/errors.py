@@ -6,6 +6,8 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
+from .conversion import BROKEN
+
 _PASSED_ON = (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.ALLOW)
 _CODES = {
     HTTPStatus.UNAUTHORIZED: "invalid_api_key",
@@ -27,9 +29,7 @@ class FieldError(web.HTTPBadRequest):
 def cannot_keep(error: OSError) -> web.HTTPException:
     """Return the 500 for audio that the gateway's own disk does not take: worth another try."""
     log.error("audio cannot be kept in a temporary file: %s", error)
-    return web.HTTPInternalServerError(
-        text="the gateway could not keep the audio; try again later\n"
-    )
+    return web.HTTPInternalServerError(text=f"{BROKEN}\n")
 
 
 def error_object(message: str, status: int, param: str | None = None) -> dict[str, object]:

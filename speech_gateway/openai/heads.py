@@ -48,6 +48,12 @@ class Reader:
             data += piece
         return data
 
+    def peek(self, size: int) -> bytes:
+        """Return the next size bytes, fewer only at the end, and leave them there."""
+        data = self.exactly(size)
+        self.put_back(data)
+        return data
+
     def skip(self, size: int) -> None:
         """Leave size bytes out."""
         while size and (piece := self.read(min(size, 65536))):
@@ -67,11 +73,11 @@ def container_of(reader: Reader) -> str | None:
 
     Only these are ever opened: libav also knows playlists, which name other files.
     """
-    head = _peek(reader)
+    head = reader.peek(HEAD_BYTES)
     tagged = head.startswith(b"ID3")
     while head.startswith(b"ID3"):
         _skip_id3(reader)
-        head = _peek(reader)
+        head = reader.peek(HEAD_BYTES)
     match head[:4], head[4:8], head[8:12]:
         case b"RIFF", _, b"WAVE":
             _show_samples_only(reader)
@@ -85,12 +91,6 @@ def container_of(reader: Reader) -> str | None:
         case b"fLaC", _, _:
             return "flac"
     return "mp3" if tagged or _begins_mpeg_audio(head) else None
-
-
-def _peek(reader: Reader) -> bytes:
-    head = reader.exactly(HEAD_BYTES)
-    reader.put_back(head)
-    return head
 
 
 def _skip_id3(reader: Reader) -> None:

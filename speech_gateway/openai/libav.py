@@ -67,7 +67,7 @@ def _flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
     return (frame for frame in resampler.resample(None) if frame is not None)
 
 
-class _Written:
+class Written:
     """The file that a muxer writes to."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Encoder:
         codec_options: Mapping[str, str],
         container_options: Mapping[str, str],
     ) -> None:
-        self._written = _Written()
+        self._written = Written()
         options = {"flush_packets": "1", **container_options}
         self._file = av.open(self._written, "w", format=container, container_options=options)
         stream = self._file.add_stream(codec, rate=rate, layout="mono", options=dict(codec_options))

@@ -10,7 +10,7 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
-from .conversion import Conversion, ConversionError
+from .conversion import Conversion, ConversionBrokenError, ConversionError
 from .errors import FieldError, cannot_keep
 from .form import FILE
 from .uploads import READ_AT_ONCE, Upload
@@ -52,7 +52,8 @@ class Recording:
         try:
             await asyncio.gather(*self._tasks, return_exceptions=True)
         finally:
-            self._kept.close()
+            with contextlib.suppress(OSError):  # a full disk fails again for what it has not taken
+                self._kept.close()
             self._upload.close()
 
     async def begin(self) -> None:
@@ -88,14 +89,20 @@ class Recording:
             if self.complete.is_set() and not is_right():
                 raise self._wrong_language()
             if at < self._size:
-                self._kept.seek(at)
-                piece = self._kept.read(READ_AT_ONCE)
+                piece = self._read(at)
                 at += len(piece)
                 yield piece
             elif self._ended:
                 return
             else:
                 await self._changed.wait()
+
+    def _read(self, at: int) -> bytes:
+        try:
+            self._kept.seek(at)
+            return self._kept.read(READ_AT_ONCE)
+        except OSError as error:
+            raise cannot_keep(error) from error
 
     def _wrong_language(self) -> Exception:
         if self.committed:
@@ -127,6 +134,8 @@ class Recording:
             await self.complete.wait()
         except ConversionError as error:
             self._fail(FieldError(FILE, str(error)))
+        except ConversionBrokenError as error:
+            self._fail(web.HTTPInternalServerError(text=f"{error}\n"))
         except OSError as error:
             self._fail(cannot_keep(error))
         self._ended = True

@@ -9,11 +9,13 @@ from ..answers import UpstreamError
 from ..call import Answer, Call, as_refusal
 from ..client_side import ClientSide, Transform
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import Body, Shape, Speech, first_sound, relay
+from ..relay import Body, PassedOn, Shape, first_sound, relay
 from ..skit import SKIT
-from .conversion import Conversion, ConversionError, Convert
+from .conversion import Conversion, ConversionBrokenError, ConversionError, Convert
 from .errors import error_event
 from .events import EVENT_STREAM, AudioEvents
+from .ogg_pages import is_ogg_opus
+from .remuxing import remux_to_ogg
 from .resources import RESOURCES
 from .speech_order import SPEECH_ORDER, SpeechOrder
 
@@ -35,12 +37,41 @@ def _shape(order: SpeechOrder, pool: Executor) -> Shape:
     def body(call: Call) -> Body:
         transform = AudioEvents() if order.events else None
         if order.format.convert is None:
-            return Speech(call, transform)
+            return OggOpus(call, transform, pool)
         return Converted(call, transform, order.format.convert, pool)
 
     if order.events:
         return Shape(body, EVENT_STREAM, error_event)
     return Shape(body, order.format.content_type)
+
+
+class OggOpus:
+    """The backend's audio as Ogg/Opus: untouched where it is that, else made into it."""
+
+    def __init__(self, call: Call, transform: Transform | None, pool: Executor) -> None:
+        self.transform = transform
+        self._call = call
+        self._pool = pool
+        self._body: Body | None = None
+
+    async def open(self, answer: Answer) -> None:
+        """Wait for the first sound, and see what it is."""
+        opening = await first_sound(self._call, answer)
+        if is_ogg_opus(opening):
+            self._body = PassedOn(self._call, self.transform, opening)
+            return
+        self._body = converted = Converted(self._call, self.transform, remux_to_ogg, self._pool)
+        await converted.begin(opening)
+
+    async def relay(self, client: ClientSide) -> None:
+        """Pass it on."""
+        assert self._body is not None
+        await self._body.relay(client)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        if self._body is not None:
+            await self._body.close()
 
 
 class Converted:
@@ -57,7 +88,10 @@ class Converted:
 
     async def open(self, answer: Answer) -> None:
         """Wait for the first sound, and for what becomes of it."""
-        opening = await first_sound(self._call, answer)
+        await self.begin(await first_sound(self._call, answer))
+
+    async def begin(self, opening: bytes) -> None:
+        """Convert opening and what follows it, and wait for the first of that; raises as open."""
         self._feeding = asyncio.create_task(self._feed(opening))
         self._opening = await self._read()
         if not self._opening:
@@ -79,7 +113,7 @@ class Converted:
         self._conversion.close()
         if self._feeding is not None:
             self._feeding.cancel()
-            await asyncio.wait([self._feeding])
+            await asyncio.gather(self._feeding, return_exceptions=True)
 
     async def _read(self) -> bytes:
         assert self._feeding is not None
@@ -89,6 +123,8 @@ class Converted:
             if self._feeding.done():
                 await self._feeding  # the backend's own fault, if it has one, is the reason
             raise UpstreamError(f"its audio cannot be converted: {error}") from error
+        except ConversionBrokenError as error:
+            raise web.HTTPInternalServerError(text=f"{error}\n") from error
 
     async def _feed(self, opening: bytes) -> None:
         try:

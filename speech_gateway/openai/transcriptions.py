@@ -150,9 +150,8 @@ class _Events(PassedOn):
     """
 
     def __init__(self, call: Call, recording: Recording, early: bytes) -> None:
-        super().__init__(call, TranscriptEvents())
+        super().__init__(call, TranscriptEvents(), early)
         self._recording = recording
-        self._opening = early
 
     async def open(self, answer: Answer) -> None:  # noqa: ARG002 - what it says does not matter
         """Wait for the first transcript, unless it is certain that it will be right."""

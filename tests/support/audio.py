@@ -3,6 +3,7 @@
 import array
 import io
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -49,6 +50,16 @@ def tone(seconds: float, rate: int) -> bytes:
     step = 2 * math.pi * PITCH / rate
     samples = (int(LOUDNESS * math.sin(step * i)) for i in range(round(seconds * rate)))
     return array.array("h", samples).tobytes()
+
+
+def wav(samples: bytes, rate: int) -> bytes:
+    """Return 16-bit samples, mono, as a WAV."""
+    return (
+        struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE")
+        + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+        + struct.pack("<4sI", b"data", len(samples))
+        + samples
+    )
 
 
 @cache

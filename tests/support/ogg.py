@@ -35,6 +35,18 @@ def opus_packets(data: bytes) -> list[list[bytes]]:
     return result
 
 
+def packet_samples(packet: bytes) -> int:
+    """Return how many samples at 48 kHz an Opus packet stands for (RFC 6716, section 3.1)."""
+    config, count_code = packet[0] >> 3, packet[0] & 3
+    if config < 12:
+        frame = (480, 960, 1920, 2880)[config % 4]
+    elif config < 16:
+        frame = (480, 960)[config % 2]
+    else:
+        frame = (120, 240, 480, 960)[config % 4]
+    return frame * (packet[1] & 0x3F if count_code == 3 else (1, 2, 2)[count_code])
+
+
 def seconds_of(data: bytes) -> float:
     """Return how long the speech in data lasts."""
     return pages(data)[-1][0] / OPUS_RATE

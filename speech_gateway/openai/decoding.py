@@ -1,0 +1,91 @@
+"""Samples out of a container, and what was lost on the way."""
+
+from collections.abc import Iterator
+
+import av.error
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+
+from .conversion import ConversionError
+
+DECODERS = (
+    *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
+    *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
+    *("pcm_alaw", "pcm_mulaw", "pcm_s16be", "pcm_s24be", "pcm_f32be", "adpcm_ms", "adpcm_ima_wav"),
+)
+LEAST_RATE, MOST_RATE = 4_000, 768_000
+STRANGE_RATE = f"the audio's sample rate is not between {LEAST_RATE} and {MOST_RATE} Hz"
+MOST_FAULTS_IN_A_ROW = 1_000
+"""Of a demuxer: one that does not get on is not asked for ever."""
+
+
+class Decoding:
+    """The first audio in a container: what can be read of it.
+
+    What cannot is left out, and counted. A packet of zero bytes is nothing, and not a fault:
+    StreamKit ends its Ogg with one, which libav's demuxer takes for invalid data.
+    """
+
+    def __init__(self, opened: InputContainer) -> None:
+        self.stream = _first_audio(opened)
+        self.samples = 0
+        """Decoded so far, of each channel."""
+        self.read_packets = 0
+        self.undecoded_packets = 0
+        self._opened = opened
+
+    @property
+    def is_opus(self) -> bool:
+        """Whether it is Opus in there."""
+        return self.stream is not None and self.stream.codec_context.name == "opus"
+
+    def packets(self) -> "Iterator[Packet[AudioStream]]":
+        """Yield the packets that hold something, past those which the demuxer chokes on."""
+        faults = 0
+        while self.stream is not None and faults < MOST_FAULTS_IN_A_ROW:
+            try:
+                for packet in self._opened.demux(self.stream):
+                    faults = 0
+                    if packet.size:
+                        self.read_packets += 1
+                        yield packet
+                return
+            except av.error.FFmpegError:
+                faults += 1
+
+    def frames(self) -> Iterator[AudioFrame]:
+        """Yield what decodes.
+
+        Raises:
+            ConversionError: the audio's sample rate would multiply the work.
+        """
+        if self.stream is None:
+            return
+        self.stream.codec_context.thread_count = 1
+        for packet in self.packets():
+            yield from self._decoded(packet)
+        yield from self._decoded(None)
+
+    def _decoded(self, packet: "Packet[AudioStream] | None") -> Iterator[AudioFrame]:
+        """Yield a packet's frames or, for none, those that the decoder still holds."""
+        assert self.stream is not None
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except av.error.FFmpegError:
+            self.undecoded_packets += 1
+            return
+        for frame in frames:
+            if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
+                raise ConversionError(STRANGE_RATE)
+            self.samples += frame.samples
+            yield frame
+
+
+def _first_audio(opened: InputContainer) -> AudioStream | None:
+    for stream in opened.streams.audio:
+        # The list holds for what libav opens by itself; this, for what is opened here.
+        if stream.codec_context is not None and stream.codec_context.name in DECODERS:
+            return stream
+    return None

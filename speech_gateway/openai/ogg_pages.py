@@ -1,0 +1,76 @@
+"""What Ogg pages say of the stream in them (RFC 3533): whether it has come to its end, and whole.
+
+libav does not tell: it ends where its input ends, and leaves damaged pages out in silence.
+"""
+
+import struct
+
+from .heads import Readable
+
+OPUS_HEADERS = 2
+IS_OGG_OPUS_BYTES = 36
+_PAGE = struct.Struct("<4sBBqIIIB")
+_FIRST_PAGE, _LAST_PAGE = 0x02, 0x04
+_WHOLE_SEGMENT = 255
+
+
+def is_ogg_opus(first_bytes: bytes) -> bool:
+    """Return whether that is how Ogg/Opus begins; IS_OGG_OPUS_BYTES of it are enough to tell."""
+    return first_bytes[:4] == b"OggS" and first_bytes[28:IS_OGG_OPUS_BYTES] == b"OpusHead"
+
+
+class OggPages:
+    """A source of Ogg, whose pages are counted as they are read."""
+
+    def __init__(self, source: Readable) -> None:
+        self.streams = 0
+        """That began; more than one when streams are chained or side by side."""
+        self.packets = 0
+        """That hold something, headers and all."""
+        self.ended = False
+        """Whether the last page that came is a stream's last, and whole."""
+        self._source = source
+        self._head = b""
+        self._body_left = 0
+        self._last = False
+        self._packet_begun = False
+        self._followed = True
+
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, at most size; nothing at the end."""
+        data = self._source.read(size)
+        rest = data
+        while rest and self._followed:
+            rest = self._after_body(rest) if self._body_left else self._after_head(rest)
+        return data
+
+    def _after_body(self, data: bytes) -> bytes:
+        taken = min(self._body_left, len(data))
+        self._body_left -= taken
+        self.ended = self._last and not self._body_left
+        return data[taken:]
+
+    def _after_head(self, data: bytes) -> bytes:
+        """Take a page's head, once all of it is there; return what follows."""
+        head = self._head + data
+        if len(head) < _PAGE.size or len(head) < (size := _PAGE.size + head[_PAGE.size - 1]):
+            self._head, self.ended = head, False
+            return b""
+        mark, _, flags, *_ = _PAGE.unpack_from(head)
+        if mark != b"OggS":
+            self._followed = self.ended = False
+            return b""
+        self._head = b""
+        self._take_page(flags, head[_PAGE.size : size])
+        return head[size:]
+
+    def _take_page(self, flags: int, segments: bytes) -> None:
+        self.streams += bool(flags & _FIRST_PAGE)
+        for segment in segments:
+            holds = self._packet_begun or segment > 0
+            whole = segment < _WHOLE_SEGMENT
+            self.packets += holds and whole
+            self._packet_begun = holds and not whole
+        self._last = bool(flags & _LAST_PAGE)
+        self._body_left = sum(segments)
+        self.ended = self._last and not self._body_left

@@ -1,0 +1,112 @@
+"""The backend's audio as Ogg/Opus, with its packets as they are wherever they are Opus."""
+
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+
+import av
+from av.audio.stream import AudioStream
+from av.packet import Packet
+
+from .audio_out import OPUS_RATE, Encoded
+from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
+from .conversion import ConversionError, Source
+from .heads import Reader
+from .libav import Written
+from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
+
+PIECE_BYTES = 65536
+PAGES = {"flush_packets": "1", "page_duration": "20000"}
+_PRE_SKIP = struct.Struct("<10xH")
+_ENCODED = Encoded("ogg", "libopus", "s16", OPUS_RATE, 64_000, container_options=PAGES)
+
+
+def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
+    """Write what comes as Ogg/Opus: as it is if it is that, encoded only if it is not Opus.
+
+    Raises:
+        ConversionError: what came is no audio or holds no sound, and nothing was written; or it is
+            not whole.
+    """
+    reader = Reader(source)
+    if is_ogg_opus(reader.peek(IS_OGG_OPUS_BYTES)):
+        _pass(reader, write)
+        return
+    with opened(reader) as audio:
+        if audio.decoding.is_opus:
+            _copy(audio, write)
+        else:
+            _ENCODED.encode(audio, write)
+
+
+def _pass(reader: Reader, write: Callable[[bytes], None]) -> None:
+    """Pass Ogg/Opus on, once there is sound."""
+    pages, held = OggPages(reader), b""
+    while piece := pages.read(PIECE_BYTES):
+        held += piece
+        if pages.packets > OPUS_HEADERS:
+            write(held)
+            held = b""
+    if pages.packets <= OPUS_HEADERS:
+        raise ConversionError(NO_SOUND)
+    if held:
+        write(held)
+    if not pages.ended:
+        raise ConversionError(NOT_WHOLE)
+
+
+def _copy(audio: BackendAudio, write: Callable[[bytes], None]) -> None:
+    """Copy Opus packets into Ogg pages."""
+    muxer = None
+    for packet in audio.decoding.packets():
+        if muxer is None:
+            muxer = _Muxer(packet.stream)
+        if pages := muxer.mux(packet):
+            write(pages)
+    if muxer is None:
+        raise ConversionError(NO_SOUND)
+    write(muxer.finish())
+    audio.require_all()
+
+
+class _Muxer:
+    """Opus packets to an Ogg stream that leaves while it is made."""
+
+    def __init__(self, came_from: AudioStream) -> None:
+        self._written = Written()
+        self._file = av.open(self._written, "w", format="ogg", container_options=PAGES)
+        self._stream = self._file.add_stream_from_template(came_from)
+        head = came_from.codec_context.extradata or b""
+        (pre_skip,) = _PRE_SKIP.unpack_from(head.ljust(_PRE_SKIP.size, b"\0"))
+        self._samples = -pre_skip
+
+    def mux(self, packet: "Packet[AudioStream]") -> bytes:
+        """Return what of the stream is ready with this packet."""
+        lasts = samples_of(bytes(packet))
+        # Matroska's own times are in milliseconds, and Opus's frames may be shorter than three.
+        packet.time_base = Fraction(1, OPUS_RATE)
+        packet.pts = packet.dts = self._samples
+        packet.duration = lasts
+        packet.stream = self._stream
+        self._samples += lasts
+        self._file.mux(packet)
+        return self._written.take()
+
+    def finish(self) -> bytes:
+        """Return the rest of the stream."""
+        self._file.close()
+        return self._written.take()
+
+
+def samples_of(packet: bytes) -> int:
+    """Return how many samples at 48 kHz an Opus packet stands for (RFC 6716, section 3.1)."""
+    configuration, count_code = packet[0] >> 3, packet[0] & 3
+    if configuration < 12:
+        frame = (480, 960, 1920, 2880)[configuration % 4]
+    elif configuration < 16:
+        frame = (480, 960)[configuration % 2]
+    else:
+        frame = (120, 240, 480, 960)[configuration % 4]
+    if count_code < 3:
+        return frame * (1, 2, 2)[count_code]
+    return frame * (packet[1] & 0x3F) if len(packet) > 1 else 0

@@ -1,0 +1,99 @@
+"""The gateway's own trouble with audio is told as its own: 500, which clients try again."""
+
+import logging
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from speech_gateway.openai.conversion import BROKEN, Source
+from tests.support.audio import Kind, recorded
+from tests.support.backend import ScriptedBackend, answer, says
+from tests.support.gateway import Served, serving
+from tests.support.streamkit import streamkit_speech
+from tests.test_openai_forms import AUDIO, form, hear, send
+from tests.test_openai_requests import error_of, order
+
+MP4 = recorded(Kind("ipod", "aac"), 1.0)
+
+
+@pytest.fixture
+async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
+    backend.script = hear
+    async with serving(backend.url, "--openai") as served:
+        yield served
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    def open_full(*_: object, **__: object) -> BinaryIO:
+        return Path("/dev/full").open("w+b")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", open_full)
+
+
+@pytest.fixture
+def no_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+
+
+def told_as_the_gateways_own(response: Any) -> bool:
+    error = error_of(response)
+    return (response.status, error["message"], error["type"]) == (500, BROKEN, "server_error")
+
+
+@pytest.mark.parametrize("disk", ["full_disk", "no_disk"])
+async def test_an_upload_that_finds_no_room_on_disk_may_be_tried_again(
+    openai: Served, disk: str, request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
+) -> None:
+    request.getfixturevalue(disk)
+    caplog.set_level(logging.ERROR)
+
+    refused = await send(openai, form([("file", MP4)]))
+
+    assert told_as_the_gateways_own(refused)
+    assert openai.count("stt", 500) == 1
+    (record,) = caplog.records
+    assert record.exc_info is None
+
+
+@pytest.mark.parametrize("disk", ["full_disk", "no_disk"])
+async def test_converted_audio_that_cannot_be_kept_may_be_tried_again(
+    openai: Served, disk: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request.getfixturevalue(disk)
+    monkeypatch.setattr("speech_gateway.openai.recording.HELD_IN_MEMORY", 1)
+
+    refused = await send(openai, form([("file", AUDIO)]))
+
+    assert told_as_the_gateways_own(refused)
+
+
+async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(
+    openai: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("inside")
+
+    monkeypatch.setattr("speech_gateway.openai.audio_in.container_of", fail)
+
+    assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
+
+
+async def test_speech_whose_conversion_has_a_fault_counts_as_the_gateways_own(
+    backend: ScriptedBackend, openai: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(source: Source, write: object) -> None:
+        source.read(100)
+        raise KeyError("inside")
+
+    monkeypatch.setattr("speech_gateway.openai.audio_out.Encoded.__call__", fail)
+    backend.script = says(answer(streamkit_speech(0.5)))
+
+    await order(openai, response_format="mp3")
+
+    await openai.settled()
+    assert openai.count("tts", 500) == 1
+    assert openai.count("tts", 502) == 0
