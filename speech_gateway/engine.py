@@ -25,7 +25,6 @@ _PARTS = {
     "av": "av",
     "espeakng_loader": "espeakng-loader",
     "pocketsphinx": "pocketsphinx",
-    "python_multipart": "python-multipart",
 }
 
 log = logging.getLogger(__name__)

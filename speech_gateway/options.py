@@ -25,8 +25,8 @@ def _plugins(text: str) -> list[Plugin]:
 
 def _openai(text: str) -> bool:
     wanted = values.switch(text)
-    if wanted and not all(find_spec(module) for module in ("av", "python_multipart")):
-        raise ValueError("needs av and python-multipart: install speech-gateway[openai]")
+    if wanted and not find_spec("av"):
+        raise ValueError("needs av: install speech-gateway[openai]")
     return wanted
 
 

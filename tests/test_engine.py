@@ -72,7 +72,8 @@ async def test_it_is_healthy(engine: StandaloneEngine) -> None:
         ([part(CONFIG, "mode: dynamic"), part(MEDIA, "a")], "oneshot"),
         ([part(CONFIG, TTS), part(MEDIA, b"\xff")], "not UTF-8"),
         ([part(CONFIG, TTS), part(MEDIA, "  ")], "no text"),
-        ([b"garbage"], "malformed"),
+        ([b"garbage"], "ended before its config"),
+        ([b"--b0undary\r\ngarbage\r\n\r\n"], "malformed"),
     ],
 )
 async def test_a_wrong_call_is_refused_with_a_sentence(
@@ -82,6 +83,21 @@ async def test_a_wrong_call_is_refused_with_a_sentence(
 
     assert response.status == 400
     assert said in response.text
+
+
+@pytest.mark.parametrize("boundary", [b"\x80", "\u0436".encode(), b""])
+async def test_a_boundary_that_cannot_be_one_is_refused(
+    engine: StandaloneEngine, boundary: bytes
+) -> None:
+    async with await connect(engine.port) as client:
+        client.write(
+            b"POST /api/v1/process HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n"
+            b"Content-Type: multipart/form-data; boundary=" + boundary + b"\r\n\r\n--b--\r\n"
+        )
+        response = await client.response()
+
+    assert response.status == 400
+    assert "must name the body's boundary" in response.text
 
 
 async def test_a_foreign_pipeline_is_not_implemented(engine: StandaloneEngine) -> None:

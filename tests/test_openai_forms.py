@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -222,7 +223,7 @@ async def test_a_wrong_field_is_named(openai: Served, name: str, value: bytes, p
         ),
         (form([("prompt", b"a" * 70_000), ("file", AUDIO)]), None, "too much beside"),
         (form([("file", AUDIO)])[:-8], None, "ended before"),
-        (b"no form at all", None, "malformed"),
+        (b"no form at all", None, "none of the boundaries"),
     ],
     ids=["no file", "empty", "two files", "a field twice", "a long prompt", "cut", "no form"],
 )
@@ -234,6 +235,40 @@ async def test_what_is_no_such_form(
     assert (refused.status, error_of(refused)["param"]) == (400, param)
     assert told in error_of(refused)["message"]
     await openai.settled()
+
+
+@pytest.mark.parametrize("boundary", [b"\x80", "\u0436".encode(), b"a" * 300, b""])
+async def test_a_boundary_that_cannot_be_one(
+    openai: Served, caplog: pytest.LogCaptureFixture, boundary: bytes
+) -> None:
+    async with await openai.connect() as client:
+        client.write(
+            b"POST /v1/audio/transcriptions HTTP/1.1\r\nHost: a\r\nContent-Length: 7\r\n"
+            b"Content-Type: multipart/form-data; boundary=" + boundary + b"\r\n\r\n--b--\r\n"
+        )
+        refused = await client.response()
+
+    assert refused.status == 400
+    assert "Content-Type must name the body's boundary" in error_of(refused)["message"]
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        (part("response_format", b"text"), b"A form.\r\n" + part("response_format", b"text")),
+        (b"--between\r\n", b"--between \t\r\n"),
+        (b"form-data; name", b"form-data;\r\n name"),
+    ],
+    ids=["a preamble", "white space behind the boundaries", "a folded header"],
+)
+async def test_what_rfc_2046_allows_is_served(openai: Served, given: bytes, sent: bytes) -> None:
+    body = form([("response_format", b"text"), ("file", AUDIO)])
+    assert given in body
+
+    heard = await send(openai, body.replace(given, sent))
+
+    assert (heard.status, heard.text) == (200, "True\n")
 
 
 async def test_the_backend_hears_while_the_file_still_comes(

@@ -16,7 +16,7 @@ from .mp4 import plausible
 
 OPUS_RATE = 48_000
 BIT_RATE = 64_000
-"""A constant one spends no more on a hard sound than on a pause: at half of this, words were lost."""
+"""A constant one has no more for a hard sound than for a pause: at half of it, words were lost."""
 CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
 """Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
 
