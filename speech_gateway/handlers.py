@@ -14,6 +14,7 @@ from .readiness import READINESS
 from .relay import Shape, relay
 from .settings import SETTINGS
 from .skit import SKIT
+from .tasks import cancel_and_wait
 from .transcripts import Unwrapper
 
 AS_IT_COMES = Shape()
@@ -44,8 +45,7 @@ async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse
     try:
         return await relay(request, call, Shape(transform=Unwrapper()))
     finally:
-        upload.cancel()
-        await asyncio.wait([upload])
+        await cancel_and_wait(upload)
 
 
 async def _upload(body: ClientBody, call: Call) -> None:

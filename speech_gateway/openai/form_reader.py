@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from tempfile import SpooledTemporaryFile
 
 from ..client_body import ClientBody
+from ..tasks import cancel_and_wait
 from .conversion import Conversion, ConversionError
 from .errors import FieldError
 from .form import FILE, Form
@@ -35,8 +36,7 @@ class FormReader:
         if self._kept is not None:
             self._kept.close()
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.wait([self._reading])
+            await cancel_and_wait(self._reading)
 
     async def file_begins(self) -> None:
         """Read up to the file, judge the fields before it, and go on reading meanwhile.

@@ -12,6 +12,7 @@ from ..call import Call, as_refusal
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import ClientSide, Shape, pour, relay
 from ..skit import SKIT
+from ..tasks import cancel_and_wait
 from .conversion import Conversion, ConversionError, Convert
 from .errors import error_event
 from .events import EVENT_STREAM, AudioEvents
@@ -60,8 +61,7 @@ async def _pour_converted(
         raise UpstreamError(f"its audio cannot be converted: {error}") from error
     finally:
         conversion.close()
-        feeding.cancel()
-        await asyncio.wait([feeding])
+        await cancel_and_wait(feeding)
 
 
 async def _feed(call: Call, conversion: Conversion) -> None:

@@ -13,6 +13,7 @@ from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import Shape, backend_error, relay
 from ..settings import SETTINGS
 from ..skit import SKIT
+from ..tasks import cancel_and_wait
 from .audio_in import Upload
 from .conversion import Conversion
 from .errors import error_event
@@ -95,8 +96,7 @@ async def _calling(
         try:
             yield call
         finally:
-            sending.cancel()
-            await asyncio.wait([sending])
+            await cancel_and_wait(sending)
 
 
 async def _send(call: Call, pieces: AsyncIterator[bytes]) -> None:
