@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from .connector import UpstreamAddress
+from .tasks import cancel_and_wait
 from .values import LONGEST_SOCKET_PATH
 
 START_TIMEOUT = 60.0
@@ -81,8 +82,7 @@ class Engine:
     async def stop(self) -> None:
         """Stop the engine, and remove what it leaves."""
         if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+            await cancel_and_wait(self._keeper)
         if self._process is not None:
             await _end(self._process)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -15,6 +15,7 @@ from .readiness import READINESS
 from .relay import Shape, Speech, Transcripts, relay
 from .settings import SETTINGS
 from .skit import SKIT
+from .tasks import cancel_and_wait
 from .transcripts import Unwrapper
 
 SPEECH = Shape(Speech)
@@ -46,8 +47,7 @@ async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse
     try:
         return await relay(request, call, TRANSCRIPTS)
     finally:
-        upload.cancel()
-        await asyncio.wait([upload])
+        await cancel_and_wait(upload)
 
 
 async def _upload(body: ClientBody, call: Call) -> None:

@@ -21,6 +21,7 @@ from .middlewares.drain import DRAIN
 from .open_files import connections_with_files
 from .settings import Settings
 from .supervisor import Supervisor
+from .tasks import cancel_and_wait
 
 SCRAPERS = 32
 """Connections to a listener that has nothing but the metrics."""
@@ -68,9 +69,8 @@ class Gateway:
     async def drain(self, timeout: float, hurry: asyncio.Event) -> None:
         """Give the requests under way timeout seconds, or until hurry is set."""
         waits = {asyncio.create_task(self._finished()), asyncio.create_task(hurry.wait())}
-        _, pending = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        await cancel_and_wait(*waits)
         await self.app[DRAIN].break_all()
 
     async def _finished(self) -> None:

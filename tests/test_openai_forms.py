@@ -31,7 +31,11 @@ async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
 
 async def hear(call: BackendCall) -> None:
     """Hear how many pages came."""
-    heard = len(pages(await call.whole_media()))
+    await tell(call, await call.whole_media())
+
+
+async def tell(call: BackendCall, media: bytes) -> None:
+    heard = len(pages(media))
     text = {"text": f"{heard > 90}", "segments": [], "language": "en"}
     line = json.dumps({"Transcription": text}).encode() + b"\n"
     await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
@@ -141,7 +145,7 @@ async def test_events_that_were_told_in_another_language_end_with_a_word_on_it(
         await call.media()
         line = json.dumps({"Transcription": {"text": "so far", "segments": []}}).encode()
         await call.write(OK_CHUNKED + chunk(line + b"\n"))
-        await hear(call)
+        await call.whole_media()
 
     backend.script = script
     body = form([("stream", b"true"), ("file", silence(20.0)), ("language", b"de")])
@@ -278,9 +282,9 @@ async def test_the_backend_hears_while_the_file_still_comes(
     heard = asyncio.Event()
 
     async def script(call: BackendCall) -> None:
-        await call.media()
+        begun = await call.media()
         heard.set()
-        await hear(call)
+        await tell(call, begun + await call.whole_media())
 
     backend.script = script
     async with asyncio.timeout(20), await openai.connect() as client:

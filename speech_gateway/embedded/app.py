@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 from aiohttp import web
 
+from ..tasks import cancel_and_wait
 from .espeak import Espeak
 from .parts import CallError, CallReader
 from .plan import PlanError, SpeakPlan, TranscribePlan, plan_for
@@ -126,8 +127,7 @@ async def _hear(
                 await response.write(line.encode() + b"\n")
         await upload
     finally:
-        upload.cancel()
-        await asyncio.wait([upload])
+        await cancel_and_wait(upload)
 
 
 def _break_off(request: web.Request) -> None:

@@ -10,6 +10,7 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
+from ..tasks import cancel_and_wait
 from .conversion import Conversion, ConversionBrokenError, ConversionError
 from .errors import FieldError, cannot_keep
 from .form import FILE
@@ -47,10 +48,8 @@ class Recording:
 
     async def __aexit__(self, *_: object) -> None:
         self._conversion.close()
-        for task in self._tasks:
-            task.cancel()
         try:
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await cancel_and_wait(*self._tasks)
         finally:
             with contextlib.suppress(OSError):  # a full disk fails again for what it has not taken
                 self._kept.close()

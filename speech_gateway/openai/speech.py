@@ -11,6 +11,7 @@ from ..client_side import ClientSide, Transform
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import Body, PassedOn, Shape, first_sound, relay
 from ..skit import SKIT
+from ..tasks import cancel_and_wait
 from .conversion import Conversion, ConversionBrokenError, ConversionError, Convert
 from .errors import error_event
 from .events import EVENT_STREAM, AudioEvents
@@ -112,8 +113,7 @@ class Converted:
         """Give the conversion up."""
         self._conversion.close()
         if self._feeding is not None:
-            self._feeding.cancel()
-            await asyncio.gather(self._feeding, return_exceptions=True)
+            await cancel_and_wait(self._feeding)
 
     async def _read(self) -> bytes:
         assert self._feeding is not None

@@ -13,6 +13,7 @@ from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import PassedOn, Shape, backend_error, relay
 from ..settings import SETTINGS
 from ..skit import SKIT
+from ..tasks import cancel_and_wait
 from .audio_in import Upload as AudioConversion
 from .conversion import Conversion
 from .errors import error_event
@@ -109,9 +110,7 @@ async def _early(call: Call, recording: Recording) -> bytes:
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in waits:
-            task.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
+        await cancel_and_wait(*waits)
     return bytes(heard)
 
 
@@ -177,8 +176,7 @@ async def _calling(
         try:
             yield call
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            await cancel_and_wait(sending)
 
 
 async def _send(call: Call, pieces: AsyncIterator[bytes]) -> None:
