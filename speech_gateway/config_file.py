@@ -22,15 +22,19 @@ class ConfigFile:
 
 
 def read(path: str) -> ConfigFile:
-    """Return what the file at path says; just the problem where it is no file of settings."""
+    """Return what the file at path says.
+
+    Raises:
+        ValueError: it is no file of settings; the message says why.
+    """
     try:
         document = yaml_text.compose(read_text(Path(path)))
     except ValueError as error:
-        return ConfigFile({}, (f"the file {path} {error}",))
+        raise ValueError(f"must be a YAML file of settings; {path} {error}") from None
     if document is None:  # nothing but comments
         return ConfigFile({}, ())
     if not isinstance(document, yaml.MappingNode):
-        return ConfigFile({}, (f"the file {path} is no YAML mapping of settings to values",))
+        raise ValueError(f"must be a YAML file of settings; {path} has no settings with values")
     given: dict[str, tuple[str, ...]] = {}
     problems = []
     for key, value in document.value:

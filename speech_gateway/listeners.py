@@ -68,7 +68,12 @@ class Listener:
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
         """Serve whoever connects to one of sockets."""
-        await self._runner.setup()
+        try:
+            await self._runner.setup()
+        except BaseException:  # a plugin may have its own part in the application's start
+            for sock in sockets:
+                sock.close()
+            raise
         for sock in sockets:
             _bound(sock, self._bounds)
             self.urls.append(_url(sock))
@@ -107,14 +112,23 @@ def _bind(address: ListenAddress, stack: AsyncExitStack) -> socket.socket:
     try:
         if path is None:
             return _bind_port(address.host, address.port)
-        sock = socket.socket(socket.AF_UNIX)
-        _remove_stale(path)
-        sock.bind(str(path))
+        sock = _bind_unix(path)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
         where = path or f"{address.host}:{address.port}"
         reason = getattr(error, "strerror", None) or error
         raise ListenError(f"cannot listen on {where}: {reason}") from error
     stack.callback(path.unlink, missing_ok=True)
+    return sock
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    _remove_stale(path)
+    sock = socket.socket(socket.AF_UNIX)
+    try:
+        sock.bind(str(path))
+    except BaseException:
+        sock.close()
+        raise
     return sock
 
 

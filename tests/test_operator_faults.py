@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -208,6 +209,14 @@ def test_a_unix_sockets_path_that_is_too_long_is_told_with_what_may_be() -> None
     assert lines == [f"speech-gateway: listen (from the command line) {SOCKET_PATH}"]
 
 
+def test_an_address_that_cannot_be_had_stops_the_start_and_leaves_no_socket_open() -> None:
+    status, lines = run(["--listen", "unix:/proc/none"], {})
+
+    gc.collect()  # a socket that was left is a warning, and that an error
+    assert status == 1
+    assert lines == ["speech-gateway: cannot listen on /proc/none: No such file or directory"]
+
+
 @pytest.mark.parametrize(
     ("plugin", "said"),
     [
@@ -229,6 +238,7 @@ def test_a_plugin_that_cannot_be_set_up_stops_the_start(
     assert len(lines) == 1
     assert lines[0].startswith("speech-gateway: ")
     assert said.format(module=module) in lines[0]
+    gc.collect()  # a socket that was left is a warning, and that an error
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,8 @@ def test_a_file_that_cannot_be_read_hides_no_other_problem(tmp_path: Path) -> No
     found = problems("--config", str(tmp_path / "none.yml"), "--max-queue", "x")
 
     assert len(found) == 2
-    assert "none.yml" in found[0]
+    assert found[0].startswith("config (from the command line) must be a YAML file of settings")
+    assert "none.yml cannot be read: No such file" in found[0]
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "word"])
