@@ -4,6 +4,7 @@ import asyncio
 import struct
 from itertools import pairwise
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -19,6 +20,26 @@ from speech_gateway.openai.audio_in import (
 from speech_gateway.openai.conversion import Conversion, ConversionError
 from speech_gateway.openai.decoding import STRANGE_RATE
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
+from tests.support.containers import (
+    BIG_SAMPLES,
+    SAMPLES,
+    aiff,
+    aiff_chunk,
+    au,
+    caf,
+    caf_chunk,
+    caf_with_aac,
+    common,
+    described,
+    rf64,
+    sound,
+    wave64,
+    wave64_chunk,
+    wave_format,
+)
+from tests.support.containers import (
+    data as caf_data,
+)
 from tests.support.converting import SECONDS, Pieces, converted, threads
 from tests.support.ogg import opus_packets, packet_samples, pages
 from tests.support.streamkit import as_streamkit, recorded_speech
@@ -39,15 +60,39 @@ STREAMED = {
     "ogg-vorbis": Kind("ogg", "vorbis", layout="stereo", codec_options=EXPERIMENTAL),
     "flac": Kind("flac", "flac", layout="stereo"),
     "flac-5.1": Kind("flac", "flac", rate=48_000, layout="5.1"),
+    "aac": Kind("adts", "aac", layout="stereo"),
+    "au": Kind("au", "pcm_s16be", layout="stereo"),
+    "au-stream": Kind("au", "pcm_mulaw", rate=8_000, seekable=False),
+    "wave64": Kind("w64", "pcm_s16le", layout="stereo"),
+    "wave64-stream": Kind("w64", "pcm_f32le", rate=16_000, seekable=False),
+    "rf64": Kind("wav", "pcm_s24le", options=(("rf64", "always"),)),
 }
 SPOOLED = {
     "m4a": Kind("ipod", "aac", layout="stereo"),
     "m4a-lossless": Kind("ipod", "alac"),
     "mp4-pieces": Kind("mp4", "aac", options=(("movflags", "frag_keyframe+empty_moov"),)),
     "mp4-video": Kind("mp4", "aac", video="mpeg4"),
+    "aiff": Kind("aiff", "pcm_s16be", layout="stereo"),
+    "aiff-8-bit": Kind("aiff", "pcm_s8", rate=22_050),
+    "aifc-float": Kind("aiff", "pcm_f32be"),
+    "aifc-little-endian": Kind("aiff", "pcm_s16le"),
+    "aifc-ima4": Kind("aiff", "adpcm_ima_qt"),
+    "caf": Kind("caf", "pcm_s16le", layout="stereo"),
+    "caf-float": Kind("caf", "pcm_f32be"),
+    "caf-lossless": Kind("caf", "alac"),
 }
 ALL = STREAMED | SPOOLED
 SECONDS_LONG = 8.0
+JUNK = aiff_chunk(b"JUNK", BIG_SAMPLES)
+HUGE_TAG = b"ID3\x04\0\0\x7f\x7f\x7f\x7f"
+JUNKS = {
+    "zeros": bytes(5_000),
+    "noise": Random(1).randbytes(5_000),
+    "syncs": b"\xff" * 5_000,
+    "frames-that-do-not-follow": b"\xff\xfb\x90\x44\xff\xf1\x50\x80\x29\x9f" * 500,
+    "a-tag": b"ID3\x04\0\0\0\0\0\x0a" + bytes(10),
+    "a-tag-and-zeros": b"ID3\x04\0\0\0\0\0\x0a" + bytes(5_000),
+}
 
 
 def uploaded(data: bytes) -> tuple[Upload, bytes]:
@@ -126,6 +171,86 @@ def test_a_wav_that_does_not_know_its_length_goes_on_to_its_end(size: int) -> No
     assert upload.seconds == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        rf64(len(SAMPLES) // 2),
+        rf64(len(SAMPLES), told=len(SAMPLES) // 2),
+        au(len(SAMPLES) // 2, 3, 1, BIG_SAMPLES),
+        wave64(
+            wave64_chunk(b"fmt ", wave_format()),
+            wave64_chunk(b"junk", b"of an odd length, padded to eight."),
+            wave64_chunk(b"data", SAMPLES[: len(SAMPLES) // 2]),
+            wave64_chunk(b"junk", SAMPLES),
+        ),
+        aiff(aiff_chunk(b"COMM", common()), aiff_chunk(b"SSND", sound(BIG_SAMPLES[:8000])), JUNK),
+        caf(described(), caf_data(BIG_SAMPLES[:8000]), caf_chunk(b"free", SAMPLES)),
+    ],
+    ids=["rf64", "rf64-small", "au", "wave64", "aiff", "caf"],
+)
+def test_a_file_s_samples_end_where_it_says(data: bytes) -> None:
+    assert uploaded(data)[0].seconds == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rf64(0),
+        au(0xFFFFFFFF, 3, 1, BIG_SAMPLES, begin=100),
+        wave64(wave64_chunk(b"fmt ", wave_format()), wave64_chunk(b"data", SAMPLES, 1 << 40)),
+        aiff(aiff_chunk(b"COMM", common(frames=0)), aiff_chunk(b"SSND", sound(), 0)),
+        aiff(aiff_chunk(b"COMM", common(frames=0xFFFFFFFF)), aiff_chunk(b"SSND", sound())),
+        aiff(aiff_chunk(b"COMM", common()), aiff_chunk(b"SSND", sound(offset=50))),
+        caf(described(), caf_data(size=-1)),
+    ],
+    ids=["rf64", "au", "wave64", "aiff", "aiff-frames", "aiff-offset", "caf"],
+)
+def test_a_file_that_does_not_know_its_length_goes_on_to_its_end(data: bytes) -> None:
+    assert uploaded(data)[0].seconds == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        aiff(aiff_chunk(b"SSND", sound()), aiff_chunk(b"COMM", common())),
+        caf_with_aac(table_last=False),
+        caf_with_aac(table_last=True),
+    ],
+    ids=["aiff-sound-first", "caf-packet-table-first", "caf-packet-table-last"],
+)
+def test_chunks_may_stand_in_any_order(data: bytes) -> None:
+    upload, made = uploaded(data)
+
+    assert upload.seconds == pytest.approx(1.0, abs=0.1)
+    assert max(heard(made)[0]) == pytest.approx(0.25, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["mp3-bare", "aac"])
+@pytest.mark.parametrize("junk", JUNKS)
+def test_what_is_in_front_of_the_first_frame_is_left_out(name: str, junk: str) -> None:
+    frames = recorded(ALL[name], 1.0)
+
+    upload, _ = uploaded(JUNKS[junk] + frames)
+
+    assert upload.seconds == pytest.approx(uploaded(frames)[0].seconds, abs=0.001)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a text with \xff\xfb in it, ".encode("latin-1") * 5_000, "UTF-16, ".encode("utf-16") * 500],
+)
+def test_what_only_looks_like_a_frame_is_of_no_known_kind(text: bytes) -> None:
+    assert refusal(text) == NOT_KNOWN
+
+
+def test_tags_between_frames_of_aac_are_left_out() -> None:
+    frames = recorded(ALL["aac"], 1.0)
+
+    upload, _ = uploaded(frames + HUGE_TAG + frames + b"TAG" + bytes(125))
+
+    assert upload.seconds == pytest.approx(2 * uploaded(frames)[0].seconds, abs=0.001)
+
+
 def test_what_follows_a_wav_s_samples_is_not_heard() -> None:
     data = recorded(STREAMED["wav"], 1.0) + b"LIST" + struct.pack("<I", 88_200) + bytes(88_200)
 
@@ -163,6 +288,11 @@ def test_what_follows_an_odd_packet_is_heard(odd: bytes) -> None:
         (b"ID3\x04\0\0\0\0\0\0" + bytes(100), NO_AUDIO),
         (b"\x1a\x45\xdf\xa3" + bytes(100), NO_AUDIO),
         (b"\0\0\0\x18ftypM4A \0\0\0\0", NO_AUDIO),
+        (b"RF64\xff\xff\xff\xffWAVE", NO_AUDIO),
+        (wave64(), NO_AUDIO),
+        (b".snd" + bytes(5000), NO_AUDIO),
+        (b"FORM\0\0\0\x04AIFF", NO_AUDIO),
+        (b"caff\0\1\0\0", NO_AUDIO),
         (recorded(ALL["m4a"], 1.0)[:10_000], NO_AUDIO),
         (recorded(ALL["wav"], 1.0)[:44], NO_AUDIO),
     ],

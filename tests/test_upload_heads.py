@@ -8,7 +8,8 @@ from typing import BinaryIO, cast
 import pytest
 
 from speech_gateway.openai.audio_in import Spool
-from speech_gateway.openai.heads import Reader, container_of
+from speech_gateway.openai.heads import container_of
+from speech_gateway.openai.reader import Reader
 from tests.support.converting import Pieces
 
 TAG = b"ID3\x04\0\0\0\0\0\x0a" + b"ten bytes."
@@ -38,7 +39,15 @@ def chunk(kind: bytes, body: bytes) -> bytes:
         (b"\x1a\x45\xdf\xa3 and so on", "matroska"),
         (b"OggS and so on", "ogg"),
         (b"fLaC and so on", "flac"),
-        (b"\xff\xf1 is AAC in ADTS", None),
+        (b"\xff\xf1\x50\x40\x1d\xbf\xfc and so on", "aac"),
+        (b"RF64\xff\xff\xff\xffWAVE", "wav"),
+        (b"BW64\xff\xff\xff\xffWAVE", "wav"),
+        (b"riff\x2e\x91\xcf\x11\xa5\xd6\x28\xdb", "wav"),
+        (b".snd and so on", "au"),
+        (b"FORM\0\0\0\0AIFF", "aiff"),
+        (b"FORM\0\0\0\0AIFC", "aiff"),
+        (b"FORM\0\0\0\0ILBM is a picture", None),
+        (b"caff\0\1\0\0", "caf"),
         (b"#EXTM3U\nother.wav", None),
         (b"\xff", None),
         (b"", None),

@@ -8,11 +8,13 @@ from typing import BinaryIO
 import av.error
 from av.audio.frame import AudioFrame
 
+from .chunk_files import aiff_in_order, caf_in_order
 from .conversion import ConversionError, Source
 from .decoding import DECODERS, Decoding
-from .heads import Readable, Reader, container_of
+from .heads import container_of
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
+from .reader import Readable, Reader
 
 OPUS_RATE = 48_000
 BIT_RATE = 64_000
@@ -27,7 +29,8 @@ PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
 LONGEST_SECONDS = 4 * 3600.0
 """Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
-KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis) or FLAC"
+SPOOLED = ("mov", "aiff", "caf")
+KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or AU"
 
 NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
@@ -56,19 +59,19 @@ class Upload:
         container = container_of(reader)
         if container is None:
             raise ConversionError(NOT_KNOWN)
-        if container != "mov":
+        if container not in SPOOLED:
             self._convert_file(reader, container, write)
             return
         # What tells how to read the audio may be at the file's end.
         with tempfile.TemporaryFile() as spool:
             while piece := reader.read(65536):
                 spool.write(piece)
-            if not plausible(spool):
-                raise ConversionError(NO_AUDIO)
-            spool.seek(0)
+            spool.flush()
             file = Spool(spool)
             try:
-                self._convert_file(file, container, write)
+                if (shown := _shown(file, container)) is None:
+                    raise ConversionError(NO_AUDIO)
+                self._convert_file(shown, container, write)
             finally:
                 if file.failure is not None:
                     raise file.failure
@@ -100,6 +103,15 @@ class Upload:
         write(encoder.finish())
 
 
+def _shown(file: "Spool", container: str) -> Readable | None:
+    """Return what libav is shown of a file, from its beginning; None when it is not plausible."""
+    if container == "aiff":
+        return aiff_in_order(file)
+    if container == "caf":
+        return caf_in_order(file)
+    return file if plausible(file.file) else None
+
+
 class Spool:
     """A file on disk, as libav reads it: what fails is kept, not raised into libav."""
 
@@ -107,12 +119,12 @@ class Spool:
         self.tell = file.tell
         self.failure: OSError | None = None
         """Why the disk could not be read; for libav, the file ended there."""
-        self._file = file
+        self.file = file
 
     def read(self, size: int, /) -> bytes:
         """Return some bytes, at most size; nothing at the end."""
         try:
-            return self._file.read(size)
+            return self.file.read(size)
         except OSError as error:
             self.failure = error
             return b""
@@ -120,7 +132,7 @@ class Spool:
     def seek(self, offset: int, whence: int) -> int:
         """Go to a place and return it; return an error's number, negative, when there is none."""
         try:
-            return self._file.seek(offset, whence)
+            return self.file.seek(offset, whence)
         except OSError as error:
             if error.errno != errno.EINVAL:
                 self.failure = error

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from .conversion import ConversionError
 from .decoding import DECODERS, Decoding
-from .heads import Reader, container_of
+from .heads import container_of
 from .libav import NoOtherFileError, open_input
 from .ogg_pages import OPUS_HEADERS, OggPages
+from .reader import Reader
 
 PROBE_BYTES = 32
 """The headers tell all there is to know; the first audio is not to wait for more."""
-STREAMED = ("ogg", "matroska", "wav", "mp3", "flac")
+STREAMED = ("ogg", "matroska", "wav", "mp3", "flac", "aac", "au")
 NO_AUDIO = "what came is no audio"
 NO_SOUND = "what came holds no sound"
 NOT_WHOLE = "some of the audio is missing"

@@ -13,7 +13,8 @@ from .conversion import ConversionError
 DECODERS = (
     *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
     *("pcm_u8", "pcm_s16le", "pcm_s24le", "pcm_s32le", "pcm_f32le", "pcm_f64le"),
-    *("pcm_alaw", "pcm_mulaw", "pcm_s16be", "pcm_s24be", "pcm_f32be", "adpcm_ms", "adpcm_ima_wav"),
+    *("pcm_s8", "pcm_s16be", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be"),
+    *("pcm_alaw", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
 )
 LEAST_RATE, MOST_RATE = 4_000, 768_000
 STRANGE_RATE = f"the audio's sample rate is not between {LEAST_RATE} and {MOST_RATE} Hz"

@@ -10,7 +10,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .heads import Readable
+from .reader import Readable
 
 
 class NoOtherFileError(Exception):

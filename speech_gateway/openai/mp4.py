@@ -26,7 +26,6 @@ def plausible(file: BinaryIO) -> bool:
     Tables are looked for everywhere but in the media, whatever they are wrapped in: libav finds
     them anywhere. One that is packed (``cmov``) is not looked into, and not believed.
     """
-    file.flush()
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         left = min(len(data), MOST_SAMPLES)
         for begin, end in _outside_media(data):

@@ -11,9 +11,9 @@ from av.packet import Packet
 from .audio_out import OPUS_RATE, Encoded
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
 from .conversion import ConversionError, Source
-from .heads import Reader
 from .libav import Written
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
+from .reader import Reader
 
 PIECE_BYTES = 65536
 PAGES = {"flush_packets": "1", "page_duration": "20000"}

@@ -1,0 +1,54 @@
+"""Uploads converted in a process of their own, whose memory is looked at."""
+
+import json
+import resource
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from speech_gateway.openai.audio_in import Upload
+from speech_gateway.openai.conversion import ConversionError
+from tests.support.converting import Pieces
+
+SAFETY_BYTES = 1 << 30
+"""That the process may ask for; a file that claims it all harms no other test."""
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """What became of an upload."""
+
+    refusal: str | None
+    seconds: float
+    grown: int
+    """Bytes of memory asked for, used or not."""
+
+
+def convert_bounded(upload: Path) -> Bounded:
+    """Convert a file in a process of its own."""
+    command = [sys.executable, "-m", "tests.support.bounded", str(upload)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=40)
+    return Bounded(**json.loads(done.stdout))
+
+
+def _peak() -> int:
+    _, _, rest = Path("/proc/self/status").read_text().partition("VmPeak:")
+    return int(rest.split()[0]) * 1024
+
+
+def _main(path: str) -> None:
+    data, refusal, written = Path(path).read_bytes(), None, bytearray()
+    before = _peak()
+    resource.setrlimit(resource.RLIMIT_AS, (before + SAFETY_BYTES, before + SAFETY_BYTES))
+    upload = Upload()
+    try:
+        upload.convert(Pieces(data), written.extend)
+    except ConversionError as error:
+        refusal = str(error)
+    outcome = {"refusal": refusal, "seconds": upload.seconds, "grown": _peak() - before}
+    sys.stdout.write(json.dumps(outcome))
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1])
