@@ -1,5 +1,7 @@
 """Contract section 1: what is taken, what is refused, and with which words."""
 
+import asyncio
+
 import pytest
 
 from tests.support.backend import BackendCall, ScriptedBackend, answer
@@ -171,6 +173,32 @@ async def test_text_goes_on_as_it_is_and_is_never_form_decoded(
     await send(gateway, "/tts", b"a=b+c%20d", "application/x-www-form-urlencoded")
 
     assert sent == [b"a=b+c%20d"]
+
+
+@pytest.mark.parametrize("charset", ["gb2312", "GBK", "big5", "euc-kr", "windows-1251", "ibm866"])
+async def test_a_usual_charset_is_known(gateway: Served, charset: str) -> None:
+    text = "Hello.".encode(charset)
+
+    assert (await send(gateway, "/tts", text, f"text/plain; charset={charset}")).status == 200
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+async def test_a_byte_order_mark_is_no_part_of_a_text(
+    gateway: Served, backend: ScriptedBackend, charset: str
+) -> None:
+    heard = asyncio.Queue[bytes]()
+
+    async def script(call: BackendCall) -> None:
+        heard.put_nowait(await call.whole_media())
+        await call.write(answer(b"sound"))
+
+    backend.script = script
+    content_type = f"text/plain; charset={charset}"
+    longest = "\ufeff" + "a" * 1000
+
+    assert (await send(gateway, "/tts", "\ufeff".encode(charset), content_type)).status == 400
+    assert (await send(gateway, "/tts", longest.encode(charset), content_type)).status == 200
+    assert heard.get_nowait() == b"a" * 1000
 
 
 async def test_text_in_another_charset_reaches_the_backend_as_utf_8(

@@ -52,16 +52,25 @@ async def quiet(call: BackendCall) -> None:
     await call.until_closed()
 
 
+NESTED = b",".join([b"[]"] * 36_000)
+ORDER = b'{"model": "tts-1", "input": "Hello.", "voice": "alloy", "x": [%s]}' % NESTED
+"""As long as an order may be, and twenty times as large once it is parsed."""
+
+
 @pytest.mark.parametrize(
     ("path", "body", "most"),
-    [("/tts", b"x" * 1000, 64 * KIB), ("/stt", bytes(1_500_000), 1536 * KIB)],
-    ids=["a text", "an upload of which nothing is read yet"],
+    [
+        ("/tts", b"x" * 1000, 64 * KIB),
+        ("/v1/audio/speech", ORDER, 64 * KIB),
+        ("/stt", bytes(1_500_000), 1536 * KIB),
+    ],
+    ids=["a text", "an order in JSON", "an upload of which nothing is read yet"],
 )
 async def test_one_that_waits_at_the_gate(
     backend: ScriptedBackend, path: str, body: bytes, most: int
 ) -> None:
     async with serving_program(
-        "--skit-url", backend.url, "--max-concurrency=1", "--max-queue=1000", *FLAGS
+        "--skit-url", backend.url, "--openai", "--max-concurrency=1", "--max-queue=1000", *FLAGS
     ) as run:
         before = await warmed_up(run)
         backend.script = quiet
