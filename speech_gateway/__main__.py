@@ -42,9 +42,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             _say(problem)
         return WRONG_SETTINGS
     if check_only:
+        for warning in settings.warnings(loaded):
+            _say(f"warning: {warning}")
         _say("the settings are right")
         return 0
     logs.set_up(loaded.log_format, loaded.log_level, os.environ)
+    for warning in settings.warnings(loaded):
+        log.warning("%s", warning)
     _spare_the_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens

@@ -93,6 +93,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     return _settings(parsed), sources.check_only
 
 
+def warnings(settings: Settings) -> list[str]:
+    """Return what is allowed and hardly meant, for people, a line each."""
+    return [
+        f"{name}-pipeline {warning}"
+        for name, pipeline in settings.pipelines.items()
+        for warning in pipeline.warnings()
+    ]
+
+
 def _tokens(given: Mapping[str, Given]) -> list[str]:
     """Return which of the settings that tell the token are given."""
     return [name for name in ("token", "token-file") if name in given and given[name].texts]

@@ -1,6 +1,7 @@
 """The program: its start, its pages, its log."""
 
 import asyncio
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,19 @@ async def test_right_settings_are_only_checked(tmp_path: Path) -> None:
     async with program("--check-config", "--max-queue", "3") as run:
         assert await run.ended() == 0
     assert "right" in run.log[-1]
+
+
+async def test_a_pipeline_without_newlines_is_warned_of(tmp_path: Path) -> None:
+    packaged = files("speech_gateway.pipelines").joinpath("stt.yml").read_text()
+    own = tmp_path / "stt.yml"
+    own.write_text(packaged.replace("newline_delimited: true", "newline_delimited: false"))
+    async with program("--check-config", "--stt-pipeline", str(own)) as run:
+        assert await run.ended() == 0
+    async with serving_program("--stt-pipeline", str(own)) as serving:
+        pass
+
+    for log in (run.log, serving.log):
+        assert any("stt-pipeline has a core::json_serialize node without" in line for line in log)
 
 
 @pytest.mark.parametrize("check", [(), ("--check-config",)])

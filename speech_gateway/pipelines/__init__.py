@@ -13,6 +13,7 @@ from ..files import read_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+SERIALIZER = "core::json_serialize"
 REQUIRED_KINDS = ("streamkit::http_input", "streamkit::http_output")
 
 
@@ -42,6 +43,16 @@ class Pipeline:
                 node["params"] = {**(node.get("params") or {}), **params}
         text = yaml.dump(document, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
         return Pipeline(text)
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what is allowed and hardly meant, for people."""
+        for node in nodes(yaml.load(self.yaml, Loader=_LOADER)):  # noqa: S506 - as above
+            params = node.get("params") or {}
+            if node["kind"] == SERIALIZER and params.get("newline_delimited") is not True:
+                yield (
+                    f"has a {SERIALIZER} node without 'newline_delimited: true': its transcripts "
+                    "come with nothing between them (clients get a line each all the same)"
+                )
 
 
 def packaged(name: str, **params: object) -> Pipeline:
