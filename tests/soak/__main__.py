@@ -22,7 +22,7 @@ CLIENTS = 150
 SLOTS = 20
 FLAGS = (
     *("--max-concurrency", str(SLOTS), "--max-queue", "80", "--log-level", "error"),
-    *("--client-timeout", "2s", "--upstream-timeout", "2s", "--drain-timeout", "1s"),
+    *("--client-timeout", "2s", "--upstream-timeout", "2s", "--drain-timeout", "1s", "--openai"),
     *("--plugin", "tests.soak.plugin:ShowTasks"),
 )
 WARM_UP_REQUESTS = 3000

@@ -5,10 +5,20 @@ import re
 
 from tests.soak.books import Books
 from tests.support.backend import chunk
+from tests.support.ogg import cut_at_pages
+from tests.support.streamkit import streamkit_speech, without_sound
 
 _ID = re.compile(rb"X-Request-ID: ([a-z]+)-(-?\d+)")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = 12
+HEAD_BYTES = 4096
+MOST_HELD = 64 * 1024
+SPEECH = cut_at_pages(streamkit_speech(0.4))
+WHOLE = {
+    "error": b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno",
+    "mute": HEAD + chunk(without_sound()) + b"0\r\n\r\n",
+}
+"""Answers after which another call may follow, by kind."""
 
 
 def pieces(number: int) -> list[bytes]:
@@ -43,7 +53,9 @@ class SoakBackend(asyncio.Protocol):
         if self._number is not None:
             return
         self._data += data
-        match = _ID.search(self._data)
+        match = _ID.search(self._data[:HEAD_BYTES])
+        if len(self._data) > 2 * MOST_HELD:  # of a large upload, its beginning and its end will do
+            del self._data[HEAD_BYTES:-MOST_HELD]
         whole = self._data.endswith((b"--\r\n", b"0\r\n\r\n"))
         if match and (whole or match[1] == b"early"):
             self._number = int(match[2])
@@ -60,8 +72,8 @@ class SoakBackend(asyncio.Protocol):
         if number in self._books.seen:
             self._books.seen[number].set()
         spoken = [chunk(piece) for piece in pieces(number)]
-        if kind == "error":
-            transport.write(b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno")
+        if kind in WHOLE:
+            transport.write(WHOLE[kind])
             self._expect_another()
         elif kind == "reset":
             transport.abort()
@@ -75,6 +87,8 @@ class SoakBackend(asyncio.Protocol):
             transport.write(HEAD + b"".join(map(chunk, lines)) + b"0\r\n\r\n")
         elif kind == "early":
             transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nearly\n")
+        elif kind == "voice":
+            self._drip(HEAD, [chunk(page) for page in SPEECH])
         elif kind == "flood":
             transport.write(HEAD)
             self._flood()

@@ -27,6 +27,14 @@ from tests.soak.hostile import (
     unbelievable_length,
     wants_to_be_asked,
 )
+from tests.soak.openai_clients import (
+    large_upload,
+    muted_speech,
+    order,
+    stops_in_its_upload,
+    too_large_an_upload,
+    transcription,
+)
 
 MIX: list[tuple[float, Client]] = [
     (45, speaker),
@@ -50,6 +58,14 @@ MIX: list[tuple[float, Client]] = [
     (1, dubious_head),
     (1, unbelievable_length),
     (1, no_request),
+    (4, order("mp3")),
+    (2, order("opus")),
+    (2, order("pcm")),
+    (1, muted_speech),
+    (3, transcription),
+    (0.3, large_upload),
+    (0.3, too_large_an_upload),
+    (1, stops_in_its_upload),
     # Rare, for each takes a slot or a client for as long as a timeout.
     (0.05, stalled_upload),
     (0.05, stalled_reader),
