@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.backend import ScriptedBackend
+from tests.soak.openai_clients import FILE, FORM, LANGUAGE, wav
+from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
 
 MIB = 1024 * 1024
 BODY_LIMIT = MIB
 TEXT_LIMIT = 1000
+UPLOAD_LIMIT = 25 * MIB
 
 Pieces = Callable[[bytes], Iterator[bytes]]
 
@@ -78,6 +80,53 @@ async def test_a_text_of_the_limit_and_one_character_more(
     response = await send(gateway, "/tts", "text/plain", text, chunked=chunked)
 
     assert (response.status, response.whole) == (413 if over else 200, True)
+
+
+async def hear(call: BackendCall) -> None:
+    await call.whole_media()
+    line = b'{"Transcription": {"text": "heard", "segments": []}}\n'
+    await call.write(OK_CHUNKED + chunk(line) + LAST_CHUNK)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("size", [MIB // 16, MIB // 4, MIB, 2 * MIB + 1, 5 * MIB, UPLOAD_LIMIT])
+async def test_a_file_of_any_size_up_to_the_limit_is_transcribed(
+    backend: ScriptedBackend, size: int, chunked: bool
+) -> None:
+    backend.script = hear
+    body = FILE + wav(size) + LANGUAGE
+    async with serving(backend.url, "--openai") as gateway:
+        response = await send(
+            gateway,
+            "/v1/audio/transcriptions",
+            FORM["Content-Type"],
+            body,
+            chunked=chunked,
+            cut=in_odd_pieces,
+        )
+        await gateway.settled()
+
+        assert (response.status, response.whole) == (200, True), response.body
+        assert gateway.count("stt", 200) == 1
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_file_of_one_byte_more_is_refused(backend: ScriptedBackend, chunked: bool) -> None:
+    backend.script = hear
+    body = FILE + wav(UPLOAD_LIMIT) + b"x" + LANGUAGE
+    async with serving(backend.url, "--openai") as gateway:
+        response = await send(
+            gateway,
+            "/v1/audio/transcriptions",
+            FORM["Content-Type"],
+            body,
+            chunked=chunked,
+            cut=in_odd_pieces,
+        )
+        await gateway.settled()
+
+        assert (response.status, response.whole) == (413, True)
+        assert str(UPLOAD_LIMIT) in response.text
 
 
 def looks_after_sending(
