@@ -1,15 +1,14 @@
 """Listening sockets, and what every connection through them is bounded by."""
 
 import socket
-import stat
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from .connections import Runner
+from .connections import SERVER, Runner
+from .unix_socket import UnixSocket
 from .values import ListenAddress
 
 BACKLOG = 1024
@@ -54,6 +53,7 @@ class Listener:
         self.urls: list[str] = []
         """Where it listens; ``unix:/path`` for a unix socket."""
         self._bounds = bounds
+        app.on_response_prepare.append(_sign)
         self._runner = Runner(
             app,
             most_connections=bounds.connections,
@@ -69,12 +69,23 @@ class Listener:
         )
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve whoever connects to one of sockets."""
-        await self._runner.setup()
-        for sock in sockets:
-            _bound(sock, self._bounds)
-            self.urls.append(_url(sock))
-            await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+        """Serve whoever connects to one of sockets; when that fails, close them."""
+        try:
+            await self._runner.setup()
+            for sock in sockets:
+                _bound(sock, self._bounds)
+                await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+                self.urls.append(_url(sock))
+        except BaseException:
+            for sock in sockets:
+                sock.close()
+            raise
+
+    async def start_unix(self, sock: UnixSocket) -> None:
+        """Serve whoever connects to sock, which nobody can before; raises OSError."""
+        await self.start([sock.socket])
+        sock.publish()
+        self.urls = [f"unix:{sock.path}"]  # the kernel knows the name under which it was bound
 
     async def stop_accepting(self) -> None:
         """Close the sockets, and leave the connections that came through them."""
@@ -100,23 +111,24 @@ async def listen(
     """
     listener = Listener(app, bounds)
     stack.push_async_callback(listener.stop)
-    await listener.start(inherited or [_bind(address, stack)])
-    return listener
-
-
-def _bind(address: ListenAddress, stack: AsyncExitStack) -> socket.socket:
     path = address.unix_path
     try:
-        if path is None:
-            return _bind_port(address.host, address.port)
-        sock = socket.socket(socket.AF_UNIX)
-        _remove_stale(path)
-        sock.bind(str(path))
+        if inherited:
+            await listener.start(inherited)
+        elif path is None:
+            await listener.start([_bind_port(address.host, address.port)])
+        else:
+            sock = UnixSocket(path)
+            stack.callback(sock.remove)
+            await listener.start_unix(sock)
     except OSError as error:
         where = path or f"{address.host}:{address.port}"
         raise ListenError(f"cannot listen on {where}: {error.strerror}") from error
-    stack.callback(path.unlink, missing_ok=True)
-    return sock
+    return listener
+
+
+async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[hdrs.SERVER] = SERVER  # not the versions of what is inside
 
 
 def _bound(sock: socket.socket, bounds: Bounds) -> None:
@@ -158,14 +170,3 @@ def _bind_port(host: str, port: int) -> socket.socket:
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, sockaddr = infos[0]
     return socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody listens on any more."""
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
