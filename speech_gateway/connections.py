@@ -14,6 +14,7 @@ from aiohttp.web_server import Server
 
 from .exchange import EXCHANGE
 
+SERVER = "speech-gateway"
 TOO_MANY = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
     b"Content-Type: text/plain; charset=utf-8\r\n"
@@ -198,7 +199,7 @@ class Connection(RequestHandler):
         response = web.Response(
             status=status,
             text="this is no well-formed HTTP request; see RFC 9112\n",
-            headers={"Server": "speech-gateway", "Connection": "close"},
+            headers={"Server": SERVER, "Connection": "close"},
         )
         response.force_close()
         return response

@@ -43,32 +43,20 @@ def missing_parts() -> list[str]:
 class Engine:
     """Keeps one engine process running, on a unix socket that nobody else can reach.
 
-    Raises:
-        EngineError: there is no place for the socket.
+    Once the engine serves, its socket is held open and the file removed: however the gateway ends,
+    nothing is left of it, and nobody tidies it away meanwhile.
     """
 
     def __init__(self) -> None:
-        try:
-            self._folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
-        except OSError as error:
-            raise EngineError(
-                "the bundled engine needs a folder for temporary files that can be written to "
-                f"(TMPDIR): {error.strerror}"
-            ) from error
-        self._socket = self._folder / "engine.sock"
-        if len(os.fsencode(self._socket)) > LONGEST_SOCKET_PATH:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            raise EngineError(
-                "the bundled engine needs a folder for temporary files whose path is shorter "
-                f"(TMPDIR): with its own socket's name, at most {LONGEST_SOCKET_PATH} bytes"
-            )
+        self._socket: int | None = None
+        """Refers to the socket of the engine that served last (open(2), O_PATH)."""
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> UpstreamAddress:
-        """Where the engine listens, as long as it lives."""
-        return UpstreamAddress(unix_path=str(self._socket))
+        """Where the engine listens once it has started, as long as it lives."""
+        return UpstreamAddress(unix_path=f"/proc/self/fd/{self._socket}")
 
     async def start(self) -> None:
         """Start the engine and wait until it serves.
@@ -80,26 +68,49 @@ class Engine:
         self._keeper = asyncio.create_task(self._keep(process))
 
     async def stop(self) -> None:
-        """Stop the engine, and remove what it leaves."""
+        """Stop the engine, also one that is about to start."""
         if self._keeper is not None:
             await cancel_and_wait(self._keeper)
         if self._process is not None:
             await _end(self._process)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._socket is not None:
+            os.close(self._socket)
 
     async def _spawn(self) -> asyncio.subprocess.Process:
         try:
-            self._process = process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", "speech_gateway.embedded", "--listen", f"unix:{self._socket}", "--child"),
-                # The engine ends when this pipe does: however the gateway ends.
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                # A terminal's Ctrl-C is for the gateway, which drains first.
-                start_new_session=True,
-            )
+            folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
+        except OSError as error:
+            raise EngineError(
+                "the bundled engine needs a folder for temporary files that can be written to "
+                f"(TMPDIR): {error.strerror}"
+            ) from error
+        try:
+            path = folder / "engine.sock"
+            if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+                raise EngineError(
+                    "the bundled engine needs a folder for temporary files whose path is shorter "
+                    f"(TMPDIR): with its own socket's name, at most {LONGEST_SOCKET_PATH} bytes"
+                )
+            process = await self._serving(path)
+            self._hold(path)
         except OSError as error:
             raise EngineError(f"the bundled engine cannot be started: {error.strerror}") from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        log.info("the bundled engine serves, as process %d", process.pid)
+        return process
+
+    async def _serving(self, path: Path) -> asyncio.subprocess.Process:
+        """Return an engine that serves on path; raises OSError, EngineError."""
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "speech_gateway.embedded", "--listen", f"unix:{path}", "--child"),
+            # The engine ends when this pipe does: however the gateway ends.
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            # A terminal's Ctrl-C is for the gateway, which drains first.
+            start_new_session=True,
+        )
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_TIMEOUT):
@@ -109,8 +120,16 @@ class Engine:
         if line != READY:
             await _end(process)
             raise EngineError("the bundled engine did not start; its own words are above")
-        log.info("the bundled engine serves, as process %d", process.pid)
         return process
+
+    def _hold(self, path: Path) -> None:
+        """Have the address lead to path's socket, which needs its file no longer."""
+        held = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        if self._socket is None:
+            self._socket = held
+        else:
+            os.dup2(held, self._socket, inheritable=False)
+            os.close(held)
 
     async def _keep(self, process: asyncio.subprocess.Process) -> None:
         loop = asyncio.get_running_loop()

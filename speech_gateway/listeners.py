@@ -1,15 +1,14 @@
 """Listening sockets, and what every connection through them is bounded by."""
 
 import socket
-import stat
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
-from .connections import LONGEST_LINGER, Runner
+from .connections import LONGEST_LINGER, SERVER, Runner
+from .unix_socket import UnixSocket
 from .values import ListenAddress
 
 BACKLOG = 1024
@@ -52,6 +51,7 @@ class Listener:
         self.urls: list[str] = []
         """Where it listens; ``unix:/path`` for a unix socket."""
         self._bounds = bounds
+        app.on_response_prepare.append(_sign)
         self._runner = Runner(
             app,
             most_connections=bounds.connections,
@@ -67,17 +67,23 @@ class Listener:
         )
 
     async def start(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve whoever connects to one of sockets."""
+        """Serve whoever connects to one of sockets; when that fails, close them."""
         try:
             await self._runner.setup()
-        except BaseException:  # a plugin may have its own part in the application's start
+            for sock in sockets:
+                _bound(sock, self._bounds)
+                await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+                self.urls.append(_url(sock))
+        except BaseException:
             for sock in sockets:
                 sock.close()
             raise
-        for sock in sockets:
-            _bound(sock, self._bounds)
-            self.urls.append(_url(sock))
-            await web.SockSite(self._runner, sock, backlog=BACKLOG).start()
+
+    async def start_unix(self, sock: UnixSocket) -> None:
+        """Serve whoever connects to sock, which nobody can before; raises OSError."""
+        await self.start([sock.socket])
+        sock.publish()
+        self.urls = [f"unix:{sock.path}"]  # the kernel knows the name under which it was bound
 
     async def stop_accepting(self) -> None:
         """Close the sockets, and leave the connections that came through them."""
@@ -103,33 +109,25 @@ async def listen(
     """
     listener = Listener(app, bounds)
     stack.push_async_callback(listener.stop)
-    await listener.start(inherited or [_bind(address, stack)])
-    return listener
-
-
-def _bind(address: ListenAddress, stack: AsyncExitStack) -> socket.socket:
     path = address.unix_path
     try:
-        if path is None:
-            return _bind_port(address.host, address.port)
-        sock = _bind_unix(path)
+        if inherited:
+            await listener.start(inherited)
+        elif path is None:
+            await listener.start([_bind_port(address.host, address.port)])
+        else:
+            sock = UnixSocket(path)
+            stack.callback(sock.remove)
+            await listener.start_unix(sock)
     except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
         where = path or f"{address.host}:{address.port}"
         reason = getattr(error, "strerror", None) or error
         raise ListenError(f"cannot listen on {where}: {reason}") from error
-    stack.callback(path.unlink, missing_ok=True)
-    return sock
+    return listener
 
 
-def _bind_unix(path: Path) -> socket.socket:
-    _remove_stale(path)
-    sock = socket.socket(socket.AF_UNIX)
-    try:
-        sock.bind(str(path))
-    except BaseException:
-        sock.close()
-        raise
-    return sock
+async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers[hdrs.SERVER] = SERVER  # not the versions of what is inside
 
 
 def _bound(sock: socket.socket, bounds: Bounds) -> None:
@@ -171,14 +169,3 @@ def _bind_port(host: str, port: int) -> socket.socket:
     infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, sockaddr = infos[0]
     return socket.create_server(sockaddr[:2], family=family, backlog=BACKLOG)
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a socket file that nobody listens on any more."""
-    if not path.exists() or not stat.S_ISSOCK(path.stat().st_mode):
-        return
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()

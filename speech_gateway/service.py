@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -103,15 +103,15 @@ async def running(
             idle_timeout=settings.client_timeout,
             body=settings.max_body_bytes,
         )
-        listener = await listen(app, settings.listen, bounds, stack, inherited)
-        metrics_url = listener.urls[0]
-        if settings.metrics_listen is not None:
+        page: Listener | None = None
+        if settings.metrics_listen is not None:  # first: the main one serves from its start on
             few = replace(bounds, connections=SCRAPERS)
             page = await listen(create_metrics_app(app), settings.metrics_listen, few, stack)
-            metrics_url = page.urls[0]
+        listener = await listen(app, settings.listen, bounds, stack, inherited)
         for url in listener.urls:
             log.info("listening on %s%s", url, ", as handed over" if inherited else "")
-        if settings.metrics_listen is not None:
+        metrics_url = (page or listener).urls[0]
+        if page is not None:
             log.info("metrics on %s/metrics", metrics_url)
         yield Gateway(app, listener, metrics_url, followed=bool(inherited))
 
@@ -123,7 +123,10 @@ async def serve(
     *,
     greet: bool = False,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain."""
+    """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain.
+
+    A start that is not over yet is given up at the first.
+    """
     stop, hurry = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
@@ -132,17 +135,32 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    async with running(settings, inherited) as gateway:
-        supervisor.ready(gateway.status)
-        if greet:
-            standard_streams.say(sys.stdout, _greeting(gateway.url))
-        await stop.wait()
-        log.info("stopping: what is under way gets %g s", settings.drain_timeout)
-        await gateway.want_no_more()
-        supervisor.stopping(gateway.status)
-        await gateway.drain(settings.drain_timeout, hurry)
+    async with AsyncExitStack() as stack:
+        gateway = await _start(stack.enter_async_context(running(settings, inherited)), stop)
+        if gateway is not None:
+            supervisor.ready(gateway.status)
+            if greet:
+                standard_streams.say(sys.stdout, _greeting(gateway.url))
+            await stop.wait()
+            log.info("stopping: what is under way gets %g s", settings.drain_timeout)
+            await gateway.want_no_more()
+            supervisor.stopping(gateway.status)
+            await gateway.drain(settings.drain_timeout, hurry)
     supervisor.end()
-    log.info("stopped")
+    log.info("stopped" if gateway is not None else "stopped before it served")
+
+
+async def _start(
+    starting: Coroutine[object, object, Gateway], stop: asyncio.Event
+) -> Gateway | None:
+    """Return the gateway once it serves; None when it is told to stop before, and given up."""
+    start = asyncio.create_task(starting)
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({start, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        return await start if start.done() else None
+    finally:
+        await cancel_and_wait(start, stopped)
 
 
 async def _backend(settings: Settings, stack: AsyncExitStack) -> UpstreamAddress:

@@ -18,7 +18,7 @@ from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import eventually
 from tests.support.ogg import opus_packets, seconds_of
-from tests.support.program import Program, serving_program
+from tests.support.program import Program, program, serving_program
 from tests.support.speech import espeak
 
 B = "b0undary"
@@ -252,6 +252,53 @@ async def test_the_engine_dies_with_the_gateway_however_that_dies(
     await embedded.ended()
 
     await eventually(lambda: all(gone(pid) for pid in family), timeout=20)
+
+
+async def test_the_engines_socket_is_reached_without_a_file(tmp_path: Path) -> None:
+    async with serving_program("--skit-url", "embedded", TMPDIR=str(tmp_path)) as run:
+        assert list(tmp_path.iterdir()) == []
+
+        assert (await ask(run.port, "POST", "/tts", b"Hello.")).status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("when", ["while it starts", "while it serves"])
+async def test_nothing_is_left_behind_however_the_gateway_ends(
+    tmp_path: Path, number: signal.Signals, when: str
+) -> None:
+    temporary = {"TMPDIR": str(tmp_path)}
+    async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **temporary) as run:
+        await eventually(lambda: children(run.process.pid), timeout=30)
+        if when == "while it serves":
+            await run.line("listening on")
+        family = children(run.process.pid)
+
+        run.signal(number)
+        await run.ended()
+
+        await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_gateway_that_is_told_to_stop_while_the_engine_starts_gives_up() -> None:
+    async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded") as run:
+        await eventually(lambda: children(run.process.pid), timeout=30)
+        run.signal()
+
+        assert await run.ended() == 0
+
+    assert "stopped before it served" in run.log[-1]
+    assert "listening on" not in run.log[-1]
+    assert "Traceback" not in run.log[-1]
+
+
+async def test_an_engine_that_has_no_place_for_its_socket_is_said_to_have_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+
+    with pytest.raises(EngineError, match="no place for its socket: No such file"):
+        await Engine().start()
 
 
 async def test_an_engine_that_dies_alone_is_told_of_and_started_again(embedded: Program) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import uvloop
 
@@ -32,6 +32,8 @@ def main() -> int:
         address = values.listen_address(arguments.listen)
     except ValueError as error:
         parser.error(f"--listen {error}")
+    if arguments.child:  # before what takes its time
+        threading.Thread(target=_end_with_parent, args=[address], daemon=True).start()
     logs.set_up("text", "info", os.environ)
     try:
         uvloop.run(_serve(address, child=arguments.child))
@@ -44,13 +46,12 @@ async def _serve(address: values.ListenAddress, *, child: bool) -> None:
     from .app import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     async with AsyncExitStack() as stack:
         listener = await listen(create_app(os.cpu_count() or 1), address, Bounds(), stack)
+        # Only now: one that has not begun to serve may end at once.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         if child:
-            threading.Thread(target=_end_with_parent, daemon=True).start()
             sys.stdout.buffer.write(READY)
             sys.stdout.buffer.flush()
         else:
@@ -58,10 +59,14 @@ async def _serve(address: values.ListenAddress, *, child: bool) -> None:
         await stop.wait()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(address: values.ListenAddress) -> None:
     """Wait for the end of standard input, which comes however the parent ends."""
     while os.read(0, 1):
         pass
+    if address.unix_path is not None:  # in a folder made for it, which a parent that runs removes
+        with suppress(OSError):
+            address.unix_path.unlink(missing_ok=True)
+            address.unix_path.parent.rmdir()
     os._exit(0)  # at once: there is nobody left to answer
 
 

@@ -81,7 +81,6 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 async def _mark(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["Server"] = "speech-gateway"  # not the versions of what is inside
     # What aiohttp answers by itself has met no middleware.
     response.headers[REQUEST_ID_HEADER] = request.get(REQUEST_ID) or token_hex(ID_BYTES)
     # nginx holds a proxied answer back in its buffers without this
