@@ -10,8 +10,7 @@ import pytest
 from aiohttp import web
 
 from speech_gateway.listeners import Bounds, Listener, ListenError, listen
-from speech_gateway.unix_socket import LONGEST_PATH
-from speech_gateway.values import ListenAddress
+from speech_gateway.values import LONGEST_SOCKET_PATH, ListenAddress
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
 from tests.support.gateway import Served, serving
@@ -145,7 +144,7 @@ async def test_a_socket_is_removed_at_the_end(path: Path) -> None:
 async def test_a_path_may_be_as_long_as_the_kernel_has_it(
     tmp_path: Path, stack: AsyncExitStack, name: str
 ) -> None:
-    folder = tmp_path / ("d" * (LONGEST_PATH - len(f"{tmp_path}//{name}")))
+    folder = tmp_path / ("d" * (LONGEST_SOCKET_PATH - len(f"{tmp_path}//{name}")))
     folder.mkdir()
 
     await listen_on(folder / name, stack, web.Application())
