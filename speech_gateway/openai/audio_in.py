@@ -17,7 +17,8 @@ from .mp4 import plausible
 from .reader import Readable, Reader
 
 OPUS_RATE = 48_000
-BIT_RATE = 32_000
+BIT_RATE = 128_000
+"""Constant, so enough for the hardest frame: what a recogniser hears was often encoded before."""
 CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
 """Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
 
