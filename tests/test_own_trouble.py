@@ -1,5 +1,7 @@
 """The gateway's own trouble with audio is told as its own: 500, which clients try again."""
 
+import errno
+import io
 import logging
 import tempfile
 from collections.abc import AsyncIterator
@@ -69,6 +71,30 @@ async def test_converted_audio_that_cannot_be_kept_may_be_tried_again(
     refused = await send(openai, form([("file", AUDIO)]))
 
     assert told_as_the_gateways_own(refused)
+
+
+async def test_an_upload_that_cannot_be_read_back_may_be_tried_again(
+    openai: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BadDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if self.tell() > 1000:
+                raise OSError(errno.EIO, "a sector that is none")
+            return super().read(size)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", BadDisk)
+
+    refused = await send(openai, form([("file", recorded(Kind("aiff", "pcm_s16be"), 1.0))]))
+
+    assert told_as_the_gateways_own(refused)
+
+
+async def test_an_upload_that_is_decoded_but_not_encoded_may_be_tried_again(
+    openai: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speech_gateway.openai.audio_in.CODEC_OPTIONS", {"vbr": "of no kind"})
+
+    assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
 
 
 async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(

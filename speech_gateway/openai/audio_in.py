@@ -17,8 +17,8 @@ from .mp4 import plausible
 from .reader import Readable, Reader
 
 OPUS_RATE = 48_000
-BIT_RATE = 64_000
-"""A constant one has no more for a hard sound than for a pause: at half of it, words were lost."""
+BIT_RATE = 144_000
+"""Constant, so enough for the hardest frame: what comes was often encoded once before."""
 CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
 """Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
 

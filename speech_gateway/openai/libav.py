@@ -1,10 +1,12 @@
 """What both directions need of libav: samples out of a file that comes, a file out of samples."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import NoReturn
 
 import av
+import av.error
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
@@ -15,6 +17,10 @@ from .reader import Readable
 
 class NoOtherFileError(Exception):
     """A file wants another one opened."""
+
+
+class EncoderError(Exception):
+    """Sound cannot be encoded: it has been decoded, so its file is not at fault."""
 
 
 def _open_nothing(*_: object) -> NoReturn:
@@ -83,6 +89,15 @@ class Written:
         return taken
 
 
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Tell libav's errors in encoding from those in decoding, which are the input's fault."""
+    try:
+        yield
+    except av.error.FFmpegError as error:
+        raise EncoderError(str(error)) from error
+
+
 class Encoder:
     """Frames of one rate, mono, to a file that leaves while it is made."""
 
@@ -98,8 +113,11 @@ class Encoder:
     ) -> None:
         self._written = Written()
         options = {"flush_packets": "1", **container_options}
-        self._file = av.open(self._written, "w", format=container, container_options=options)
-        stream = self._file.add_stream(codec, rate=rate, layout="mono", options=dict(codec_options))
+        with _own_errors():
+            self._file = av.open(self._written, "w", format=container, container_options=options)
+            stream = self._file.add_stream(
+                codec, rate=rate, layout="mono", options=dict(codec_options)
+            )
         assert isinstance(stream, AudioStream)
         if bit_rate is not None:
             stream.bit_rate = bit_rate
@@ -108,15 +126,17 @@ class Encoder:
         self.samples = 0
 
     def encode(self, frame: AudioFrame) -> bytes:
-        """Return what of the file is ready with this frame."""
+        """Return what of the file is ready with this frame; raises EncoderError."""
         frame.pts = self.samples
         frame.time_base = Fraction(1, self._rate)
         self.samples += frame.samples
-        self._file.mux(self._stream.encode(frame))
+        with _own_errors():
+            self._file.mux(self._stream.encode(frame))
         return self._written.take()
 
     def finish(self) -> bytes:
-        """Return the rest of the file."""
-        self._file.mux(self._stream.encode(None))
-        self._file.close()
+        """Return the rest of the file; raises EncoderError."""
+        with _own_errors():
+            self._file.mux(self._stream.encode(None))
+            self._file.close()
         return self._written.take()
