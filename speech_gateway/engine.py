@@ -85,7 +85,7 @@ class Engine:
                 f"(TMPDIR): {error.strerror}"
             ) from error
         try:
-            path = folder / "engine.sock"
+            path = folder / "socket"
             if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
                 raise EngineError(
                     "the bundled engine needs a folder for temporary files whose path is shorter "

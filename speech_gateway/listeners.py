@@ -1,8 +1,8 @@
 """Listening sockets, and what every connection through them is bounded by."""
 
 import socket
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
@@ -79,12 +79,6 @@ class Listener:
                 sock.close()
             raise
 
-    async def start_unix(self, sock: UnixSocket) -> None:
-        """Serve whoever connects to sock, which nobody can before; raises OSError."""
-        await self.start([sock.socket])
-        sock.publish()
-        self.urls = [f"unix:{sock.path}"]  # the kernel knows the name under which it was bound
-
     async def stop_accepting(self) -> None:
         """Close the sockets, and leave the connections that came through them."""
         for site in list(self._runner.sites):
@@ -109,21 +103,32 @@ async def listen(
     """
     listener = Listener(app, bounds)
     stack.push_async_callback(listener.stop)
-    path = address.unix_path
-    try:
+    unix: UnixSocket | None = None
+    with _listening_on(address):
         if inherited:
-            await listener.start(inherited)
-        elif path is None:
-            await listener.start([_bind_port(address.host, address.port)])
+            sockets = inherited
+        elif address.unix_path is None:
+            sockets = [_bind_port(address.host, address.port)]
         else:
-            sock = UnixSocket(path)
-            stack.callback(sock.remove)
-            await listener.start_unix(sock)
+            unix = UnixSocket(address.unix_path)
+            stack.callback(unix.remove)
+            sockets = [unix.socket]
+    await listener.start(sockets)
+    if unix is not None:
+        with _listening_on(address):
+            unix.publish()
+        listener.urls = [f"unix:{unix.path}"]  # the kernel knows the name it was bound under
+    return listener
+
+
+@contextmanager
+def _listening_on(address: ListenAddress) -> Iterator[None]:
+    try:
+        yield
     except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
-        where = path or f"{address.host}:{address.port}"
+        where = address.unix_path or f"{address.host}:{address.port}"
         reason = getattr(error, "strerror", None) or error
         raise ListenError(f"cannot listen on {where}: {reason}") from error
-    return listener
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:

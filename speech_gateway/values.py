@@ -23,6 +23,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
 _DECIMAL = re.compile(r"\d+(\.\d*)?|\.\d+", re.ASCII)
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
+_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -130,7 +131,7 @@ def hops(text: str) -> tuple[tuple[Network, ...], ...]:
     """Parse the proxies on the way: ``;`` between hops, ``,`` between those that may be one."""
     try:
         return tuple(
-            tuple(ip_network(network.strip()) for network in hop.split(","))
+            tuple(_network(network.strip()) for network in hop.split(","))
             for hop in text.split(";")
         )
     except ValueError:
@@ -138,6 +139,15 @@ def hops(text: str) -> tuple[tuple[Network, ...], ...]:
             "must be addresses or networks like 10.0.0.0/8,::1, the nearest proxy first, with ; "
             "before the next one on the way"
         ) from None
+
+
+def _network(text: str) -> Network:
+    """Parse an address or a network; one of IPv4-mapped addresses is one of IPv4 addresses."""
+    network = ip_network(text)
+    if isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED):
+        mapped = network.network_address.ipv4_mapped
+        return IPv4Network((int(mapped or 0), network.prefixlen - _IPV4_MAPPED.prefixlen))
+    return network
 
 
 def token(text: str) -> str:

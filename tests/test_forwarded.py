@@ -6,10 +6,59 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.addresses import parse_address
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient, Response, connect
 from tests.support.gateway import Served, serving
 from tests.support.program import program, serving_program
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1:80", "192.0.2.1"),
+        ("2001:DB8::1", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:65535", "2001:db8::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::ffff:c000:201", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]:80", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)
+def test_an_address_is_found_with_and_without_a_port(text: str, address: str) -> None:
+    assert str(parse_address(text)) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "unknown",
+            "_hidden",
+            "192.0.2",
+            "192.0.2.1:",
+            ":80",
+            "[192.0.2.1]:x",
+            "[::1",
+            "::1]:80",
+        ),
+        *(
+            "[]",
+            "[]:80",
+            '"::1"',
+            "192.0.2.1:\u0661",
+            "192.0.2.1:123456",
+            "256.1.1.1:80",
+            "1.2.3.4 :80",
+        ),
+    ],
+)
+def test_what_is_no_address_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match=r"IPv|Octet|octet|address"):
+        parse_address(text)
 
 
 async def speak(client: RawClient, **headers: str) -> Response:
@@ -39,8 +88,17 @@ async def client_of(run_flags: tuple[str, ...], url: str, **headers: str) -> str
         ("127.0.0.1", "2001:db8::7", "2001:db8::7"),
         ("192.0.2.1,127.0.0.1", "198.51.100.7", "198.51.100.7"),
         ("127.0.0.1;10.0.0.0/8", "198.51.100.7, 10.1.2.3", "198.51.100.7"),
+        ("127.0.0.1", "::ffff:198.51.100.7", "198.51.100.7"),
+        ("127.0.0.1", "198.51.100.7:49152", "198.51.100.7"),
+        ("127.0.0.1", "[2001:db8::7]:49152", "2001:db8::7"),
+        ("127.0.0.1;10.0.0.0/8", "198.51.100.7:1, [::ffff:10.1.2.3]:2", "198.51.100.7"),
+        ("::ffff:127.0.0.1;::ffff:10.0.0.0/104", "198.51.100.7,10.1.2.3", "198.51.100.7"),
     ],
-    ids=["one proxy", "an IPv6 client", "one of two proxies", "two proxies"],
+    ids=[
+        *("one proxy", "an IPv6 client", "one of two proxies", "two proxies"),
+        *("an IPv4-mapped client", "a port", "a port behind IPv6", "ports and a mapped hop"),
+        "mapped hops in the settings",
+    ],
 )
 async def test_the_clients_address_is_the_real_one(
     backend: ScriptedBackend, hops: str, forwarded: str, client: str
@@ -59,10 +117,15 @@ async def test_nobody_is_believed_without_being_told_so(backend: ScriptedBackend
         ("127.0.0.1", None),
         ("127.0.0.1", "198.51.100.7, 192.0.2.9"),
         ("127.0.0.1", "nobody"),
+        ("127.0.0.1", '"[2001:db8::7]:80"'),
+        ("127.0.0.1", "198.51.100.7:http"),
         ("192.0.2.1", "198.51.100.7"),
         ("127.0.0.1;10.0.0.0/8", "198.51.100.7, 192.0.2.9"),
     ],
-    ids=["no header", "an entry too many", "no address", "another peer", "another second hop"],
+    ids=[
+        *("no header", "an entry too many", "no address", "quotes", "no port"),
+        *("another peer", "another second hop"),
+    ],
 )
 async def test_who_did_not_come_that_way_is_refused(
     backend: ScriptedBackend, hops: str, forwarded: str | None

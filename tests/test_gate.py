@@ -365,6 +365,20 @@ async def test_the_addresses_of_an_ipv6_subnet_are_one_client(
         client.leave()
 
 
+async def test_ipv4_clients_behind_a_dual_stack_proxy_are_each_their_own(
+    shared: Served, backend: ScriptedBackend
+) -> None:
+    release = hold(backend)
+
+    clients = [await speaker(shared, f"::ffff:198.51.100.{n}") for n in range(1, 5)]
+
+    await eventually(lambda: backend.seen == 4)
+    release.set()
+    for client in clients:
+        assert (await client.response()).status == 200
+        client.leave()
+
+
 async def test_the_holders_of_a_key_are_one_client(
     backend: ScriptedBackend, tmp_path: Path
 ) -> None:

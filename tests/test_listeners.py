@@ -1,6 +1,7 @@
 """What is listened on: a unix socket's file is there while it is served; nothing tells versions."""
 
 import asyncio
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -71,15 +72,31 @@ async def test_a_start_that_fails_leaves_no_file(path: Path) -> None:
     app = web.Application()
 
     async def fail(_app: web.Application) -> None:
-        raise OSError(28, "No space left on device")
+        raise RuntimeError("a plugin's fault")
 
     app.on_startup.append(fail)
 
-    with pytest.raises(ListenError, match="No space left"):
+    with pytest.raises(RuntimeError, match="a plugin's fault"):
         async with AsyncExitStack() as stack:
             await listen_on(path, stack, app)
 
     assert names(path.parent) == []
+
+
+async def test_a_folder_that_is_gone_when_it_is_served_is_told_of(
+    tmp_path: Path, stack: AsyncExitStack
+) -> None:
+    app = web.Application()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+
+    async def remove_folder(_app: web.Application) -> None:
+        shutil.rmtree(folder)
+
+    app.on_startup.append(remove_folder)
+
+    with pytest.raises(ListenError, match=r"cannot listen on .*: No such file"):
+        await listen_on(folder / "gateway.sock", stack, app)
 
 
 async def test_a_stale_socket_is_replaced(path: Path, stack: AsyncExitStack) -> None:

@@ -9,7 +9,8 @@ import asyncio
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -17,7 +18,9 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 
+from speech_gateway import __version__
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -250,6 +253,14 @@ def test_the_dashboard_is_tidy() -> None:
         assert line == line.rstrip(), number
         assert "\t" not in line, number
     assert dashboard()["id"] is None, "an id is the Grafana's it was taken from"
+
+
+def test_the_panel_that_the_older_dashboard_had_is_there() -> None:
+    (panel,) = [panel for panel in panels() if panel["title"] == "Status Mix"]
+    (target,) = panel["targets"]
+
+    assert target["legendFormat"] == "{{code}}"
+    assert metrics(target["expr"]) == {"gateway_requests_total"}
 
 
 async def test_every_metric_named_is_one_that_the_gateway_has(gateway: Served) -> None:
@@ -489,13 +500,20 @@ async def check_the_dashboard(site: Site) -> list[str]:
                 for sample in await site.prometheus.query(expr)
                 if (lacking := labels - set(sample.labels))
             ]
-        for name, expected in (("job", {"speech-gateway"}), ("instance", set(site.gateways))):
-            series, label = variable_query(name)
-            listed = await site.prometheus.get(
-                f"/api/v1/label/{label}/values", **{"match[]": filled(series, values)}
-            )
-            if set(listed) != expected:
-                wrong.append(f"variable {name}: {listed}")
+        wrong += await wrong_variables(site, values)
+    return wrong
+
+
+async def wrong_variables(site: Site, values: dict[str, str]) -> list[str]:
+    """Return what the variables offer that they should not, or do not that they should."""
+    wrong = []
+    for name, expected in (("job", {"speech-gateway"}), ("instance", set(site.gateways))):
+        series, label = variable_query(name)
+        listed = await site.prometheus.get(
+            f"/api/v1/label/{label}/values", **{"match[]": filled(series, values)}
+        )
+        if set(listed) != expected:
+            wrong.append(f"variable {name}: {listed}")
     return wrong
 
 
@@ -553,3 +571,66 @@ async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -
             assert not wrong, "\n".join(wrong)
             line = command("promtool query").replace("http://localhost:9090", prometheus.url)
             assert await (await asyncio.create_subprocess_shell(line)).wait() == 0
+
+
+OLDER = "".join(
+    f"""
+gateway_requests_total{{endpoint="{endpoint}",method="POST",code="201"}} 7
+gateway_inflight_requests{{endpoint="{endpoint}"}} 3
+gateway_rejected_total{{endpoint="{endpoint}",reason="too_large"}} 1
+"""
+    for endpoint in ("tts", "stt")
+)
+"""What the gateway written in Go tells, as far as this dashboard asks; a code that is its own."""
+
+
+@asynccontextmanager
+async def older_gateway() -> AsyncIterator[str]:
+    """Serve OLDER; yield the address."""
+
+    async def page(_request: web.Request) -> web.Response:
+        return web.Response(text=OLDER)
+
+    app = web.Application()
+    app.router.add_get("/metrics", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0]
+        yield f"{host}:{port}"
+    finally:
+        await runner.cleanup()
+
+
+@needs_prometheus
+@pytest.mark.timeout(180)
+async def test_an_older_gateway_is_shown_beside_ours(tmp_path: Path) -> None:
+    async with (
+        scripted_backend() as backend,
+        serving_program("--skit-url", backend.url) as ours,
+        older_gateway() as older,
+    ):
+        gateways = sorted([f"127.0.0.1:{ours.port}", older])
+        config = own_config(tmp_path, gateways)
+        async with running_prometheus(config, tmp_path) as prometheus:
+            site = Site(prometheus, gateways)
+            everyone = site.fillings()[0]
+
+            async def scraped() -> bool:
+                counts = await prometheus.query("count_over_time(gateway_inflight_requests[1m])")
+                return len(counts) == 4 and all(s.value >= 2 for s in counts)
+
+            await until(scraped, LOOK_TIMEOUT)
+
+            assert not await wrong_variables(site, everyone)
+            shown = {
+                title: {tuple(s.labels.values()): s.value for s in await prometheus.query(expr)}
+                for title, target in targets()
+                for expr in [filled(target["expr"], everyone)]
+                if target["refId"] == "A"
+            }
+    assert len(shown["Gateways"]) == 2
+    assert shown["Version"] == {(__version__,): 1, ("untold",): 1}
+    assert ("201",) in shown["Status Mix"]
+    assert shown["In flight against slots"] == {("tts",): 3, ("stt",): 3}

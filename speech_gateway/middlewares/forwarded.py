@@ -1,18 +1,19 @@
 """Finds the client's address behind proxies that are trusted."""
 
 from collections.abc import Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp_remotes import XForwardedStrict
-from aiohttp_remotes.exceptions import RemoteError
+from aiohttp_remotes.exceptions import RemoteError, TooManyHeaders
 from aiohttp_remotes.utils import remote_ip
+from multidict import MultiMapping
 
+from ..addresses import Address, parse_address
 from ..exchange import EXCHANGE
 from ..values import Network
 from . import Handler
 
-Address = IPv4Address | IPv6Address
 LOCAL = IPv4Address("127.0.0.1")
 """What a peer on a unix socket counts as: it has no address, and is on this machine."""
 
@@ -27,6 +28,21 @@ class Forwarded(XForwardedStrict):
 
     def __init__(self, hops: Sequence[Sequence[Network]]) -> None:
         super().__init__(hops)
+
+    def get_forwarded_for(self, headers: MultiMapping[str]) -> list[Address]:
+        """Return the header's addresses; unlike the base, take them with ports too.
+
+        Raises:
+            TooManyHeaders: there is more than one header.
+            web.HTTPBadRequest: an entry is no address.
+        """
+        values = headers.getall(hdrs.X_FORWARDED_FOR, [])
+        if len(values) > 1:
+            raise TooManyHeaders(hdrs.X_FORWARDED_FOR)
+        try:
+            return [parse_address(entry.strip()) for value in values for entry in value.split(",")]
+        except ValueError:
+            raise web.HTTPBadRequest from None
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -46,9 +62,4 @@ class Forwarded(XForwardedStrict):
 
 def _peer(request: web.Request) -> Address:
     peer = request.transport.get_extra_info("peername") if request.transport is not None else None
-    return plain(ip_address(peer[0])) if peer else LOCAL
-
-
-def plain(address: Address) -> Address:
-    """Return the IPv4 address that an IPv6 one stands for on a socket for both, if it does."""
-    return getattr(address, "ipv4_mapped", None) or address
+    return parse_address(peer[0]) if peer else LOCAL

@@ -4,11 +4,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_network
 from time import perf_counter
 
 from aiohttp import web
 
+from ..addresses import parse_address
 from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
 from ..slots import Slots
@@ -100,11 +101,11 @@ def _client(exchange: Exchange) -> str:
     if exchange.key:
         return f"key {exchange.key}"
     try:
-        address = ip_address(exchange.client)
+        address = parse_address(exchange.client)
     except ValueError:  # a unix socket's peers have none
         return exchange.client
     if address.version == 4:
-        return exchange.client
+        return str(address)
     return str(ip_network((address, IPV6_SUBNET), strict=False))
 
 

@@ -6,6 +6,7 @@ from secrets import token_hex
 
 from aiohttp import web
 
+from ..addresses import parse_address
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..metrics import method_label
 from . import Handler, Step
@@ -36,8 +37,7 @@ class LogRequests(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
-        # A socket for both kinds shows IPv4 addresses as IPv6 ones (RFC 4291, section 2.5.5.2).
-        exchange.client = (request.remote or "").removeprefix("::ffff:")
+        exchange.client = str(parse_address(request.remote)) if request.remote else ""
         trace = request.headers.get("traceparent")
         if trace is not None and _TRACEPARENT.fullmatch(trace):
             exchange.traceparent = trace
