@@ -1,17 +1,12 @@
 """StreamKit's multipart oneshot call, as bytes: the pipeline, then the media."""
 
-from collections.abc import Iterator
 from secrets import token_hex
 
 from . import __version__
 from .connector import UpstreamAddress
 from .endpoints import Endpoint
 from .pipelines import Pipeline
-
-LONGEST_CHARACTER = 4
-"""Bytes (RFC 3629, section 3)."""
-SEGMENT = 1200
-"""Bytes that fit in a TCP segment on any usual network: IPv6's least, 1,280, less the headers."""
+from .segments import whole_characters
 
 
 class CallTemplate:
@@ -67,18 +62,6 @@ class CallTemplate:
     def closing(self) -> bytes:
         """Return what follows the last byte of media."""
         return chunk(self.after_media) + b"0\r\n\r\n"
-
-
-def whole_characters(text: bytes) -> Iterator[bytes]:
-    """Yield text, which is UTF-8, in pieces that each fit in a segment and end with a character."""
-    at = 0
-    while at < len(text):
-        end = min(at + SEGMENT, len(text))
-        least = end - LONGEST_CHARACTER
-        while least < end < len(text) and text[end] & 0xC0 == 0x80:  # the middle of a character
-            end -= 1
-        yield text[at:end]
-        at = end
 
 
 def chunk(data: bytes) -> bytes:

@@ -5,20 +5,16 @@ callback: hundreds of tiny pieces a second wake no task.
 """
 
 import asyncio
-import fcntl
 import socket
-import struct
-import sys
 from collections.abc import Callable
 from typing import cast
 
 from .answers import AnswerParser, Head, UpstreamError
 from .lookout import Lookout
+from .segments import unsent
 
 HIGH_WATER = 64 * 1024
 """Bytes received and not yet taken at which reading from the upstream pauses."""
-SIOCOUTQNSD = 0x894B
-"""Linux's request for the bytes of a TCP socket that were not sent (linux/sockios.h)."""
 RECEIVE_BUFFER = 64 * 1024
 
 UNSENT_INTERVAL = 0.001
@@ -27,19 +23,6 @@ LOOKS_FOR_UNSENT = 250
 
 Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
-
-
-def unsent(transport: asyncio.Transport) -> int:
-    """Return how many bytes the transport and Linux's TCP have not sent yet (tcp(7)).
-
-    What waits there would share its segments with what is written now.
-    """
-    sock = transport.get_extra_info("socket")
-    if sock is None or sock.family == socket.AF_UNIX or not sys.platform.startswith("linux"):
-        return transport.get_write_buffer_size()
-    count = struct.pack("i", 0)
-    (in_kernel,) = struct.unpack("i", fcntl.ioctl(sock.fileno(), SIOCOUTQNSD, count))
-    return transport.get_write_buffer_size() + int(in_kernel)
 
 
 class UpstreamSilentError(UpstreamError):

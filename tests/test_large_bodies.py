@@ -88,6 +88,13 @@ async def hear(call: BackendCall) -> None:
     await call.write(OK_CHUNKED + chunk(line) + LAST_CHUNK)
 
 
+async def transcribe(gateway: Served, body: bytes, *, chunked: bool) -> Response:
+    path, content_type = "/v1/audio/transcriptions", FORM["Content-Type"]
+    response = await send(gateway, path, content_type, body, chunked=chunked, cut=in_odd_pieces)
+    await gateway.settled()
+    return response
+
+
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("size", [MIB // 16, MIB // 4, MIB, 2 * MIB + 1, 5 * MIB, UPLOAD_LIMIT])
 async def test_a_file_of_any_size_up_to_the_limit_is_transcribed(
@@ -96,15 +103,7 @@ async def test_a_file_of_any_size_up_to_the_limit_is_transcribed(
     backend.script = hear
     body = FILE + wav(size) + LANGUAGE
     async with serving(backend.url, "--openai") as gateway:
-        response = await send(
-            gateway,
-            "/v1/audio/transcriptions",
-            FORM["Content-Type"],
-            body,
-            chunked=chunked,
-            cut=in_odd_pieces,
-        )
-        await gateway.settled()
+        response = await transcribe(gateway, body, chunked=chunked)
 
         assert (response.status, response.whole) == (200, True), response.body
         assert gateway.count("stt", 200) == 1
@@ -115,15 +114,7 @@ async def test_a_file_of_one_byte_more_is_refused(backend: ScriptedBackend, chun
     backend.script = hear
     body = FILE + wav(UPLOAD_LIMIT) + b"x" + LANGUAGE
     async with serving(backend.url, "--openai") as gateway:
-        response = await send(
-            gateway,
-            "/v1/audio/transcriptions",
-            FORM["Content-Type"],
-            body,
-            chunked=chunked,
-            cut=in_odd_pieces,
-        )
-        await gateway.settled()
+        response = await transcribe(gateway, body, chunked=chunked)
 
         assert (response.status, response.whole) == (413, True)
         assert str(UPLOAD_LIMIT) in response.text
