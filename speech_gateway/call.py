@@ -110,7 +110,11 @@ class Call:
         self._connection.send(self._template.opening(self._own_headers()))
 
     async def send(self, piece: bytes) -> None:
-        """Send a piece of live media, and wait when the backend is slow to take it."""
+        """Send a piece of live media, and wait when the backend is slow to take it.
+
+        Raises:
+            UpstreamError: the call has failed, and no more is to be read for it.
+        """
         self._upstream.send(chunk(piece))
         await self._upstream.drain()
 

@@ -72,7 +72,7 @@ class Upstream(asyncio.Protocol):
         self.send(data)
 
     async def drain(self) -> None:
-        """Wait until the upstream has taken most of what was sent, or given up."""
+        """Wait until the upstream has taken most of what was sent; raise why it takes no more."""
         if self._writing_paused and self._error is None:
             self._writer = self._loop.create_future()
             self._waiting_since = self._loop.time()
@@ -80,6 +80,8 @@ class Upstream(asyncio.Protocol):
                 await self._writer
             finally:
                 self._writer = None
+        if self._error is not None:
+            raise self._error
 
     def request_sent(self) -> None:
         """Say that the request is whole: from here on the upstream may not be silent."""

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.connections import LINGER_BYTES
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -121,7 +120,7 @@ async def test_an_upload_behind_a_whole_answer_is_not_heaped_up(
                 await asyncio.wait_for(client.writer.drain(), timeout=5)
         except (ConnectionError, TimeoutError):
             pass
-        assert sent < LINGER_BYTES + 20_000_000, "the gateway took an upload that nobody wants"
+        assert sent < 50_000_000, "the gateway took an upload that nobody wants"
     await quick.settled()
 
 
