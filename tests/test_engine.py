@@ -254,9 +254,15 @@ async def test_the_engine_dies_with_the_gateway_however_that_dies(
     await eventually(lambda: all(gone(pid) for pid in family), timeout=20)
 
 
-async def test_the_engines_socket_is_reached_without_a_file(tmp_path: Path) -> None:
-    async with serving_program("--skit-url", "embedded", TMPDIR=str(tmp_path)) as run:
-        assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for the engine's socket, with a short name: a socket's may not be long."""
+    return tmp_path_factory.mktemp("t")
+
+
+async def test_the_engines_socket_is_reached_without_a_file(temporary: Path) -> None:
+    async with serving_program("--skit-url", "embedded", TMPDIR=str(temporary)) as run:
+        assert list(temporary.iterdir()) == []
 
         assert (await ask(run.port, "POST", "/tts", b"Hello.")).status == 200
 
@@ -264,10 +270,10 @@ async def test_the_engines_socket_is_reached_without_a_file(tmp_path: Path) -> N
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("when", ["while it starts", "while it serves"])
 async def test_nothing_is_left_behind_however_the_gateway_ends(
-    tmp_path: Path, number: signal.Signals, when: str
+    temporary: Path, number: signal.Signals, when: str
 ) -> None:
-    temporary = {"TMPDIR": str(tmp_path)}
-    async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **temporary) as run:
+    flags = ("--listen", "127.0.0.1:0", "--skit-url", "embedded")
+    async with program(*flags, TMPDIR=str(temporary)) as run:
         await eventually(lambda: children(run.process.pid), timeout=30)
         if when == "while it serves":
             await run.line("listening on")
@@ -277,7 +283,7 @@ async def test_nothing_is_left_behind_however_the_gateway_ends(
         await run.ended()
 
         await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 async def test_a_gateway_that_is_told_to_stop_while_the_engine_starts_gives_up() -> None:
