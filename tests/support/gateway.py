@@ -26,6 +26,12 @@ class Served:
     def port(self) -> int:
         return int(self.url.rpartition(":")[2])
 
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        server = self.gateway.listener._runner.server
+        return len(server.connections) if server is not None else 0
+
     def sample(self, name: str, **labels: str) -> float:
         """Return a metric's value now; 0 when there is no such series."""
         value = self.gateway.app[METRICS].registry.get_sample_value(name, labels)
