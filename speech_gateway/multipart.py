@@ -16,6 +16,9 @@ LONGEST_BOUNDARY = 256
 """Characters. RFC 2046 allows 70; some clients know no limit."""
 HEAD_LIMIT = 4096
 """Bytes of a part's header."""
+PREAMBLE_LIMIT = 64 * 1024
+"""Bytes in front of the first boundary; what is no form is not read to its end."""
+NO_BOUNDARY = "the body has none of the boundaries that Content-Type announces"
 PADDING_LIMIT = 256
 """Blanks behind a boundary; with more it is none, so that the bytes held back are bounded."""
 
@@ -79,6 +82,7 @@ class MultipartReader:
         )
         self._expects = _Expects.PREAMBLE
         self._buffer = bytearray(b"\r\n")  # the first boundary begins a line, too
+        self._preamble = 0
         self._in_front = 0
         """Bytes of the buffer that are no part's: the blank line's, which a boundary may share."""
 
@@ -91,7 +95,7 @@ class MultipartReader:
         """Take the next bytes, and yield what has come with them, wherever they are split.
 
         Raises:
-            MultipartError: a part's header is malformed or too large.
+            MultipartError: a part's header is malformed or too large, or there is no part in sight.
         """
         self._buffer += piece
         while not self.ended:
@@ -120,7 +124,7 @@ class MultipartReader:
             MultipartError: more was due.
         """
         if self._expects is _Expects.PREAMBLE:
-            raise MultipartError("the body has none of the boundaries that Content-Type announces")
+            raise MultipartError(NO_BOUNDARY)
         if not self.ended:
             raise MultipartError("the body ended before its last boundary")
 
@@ -149,6 +153,10 @@ class MultipartReader:
         if end:
             del self._buffer[:end]
             self._in_front = 0
+        if self._expects is _Expects.PREAMBLE:
+            self._preamble += end
+            if self._preamble > PREAMBLE_LIMIT:
+                raise MultipartError(NO_BOUNDARY)
         if data and self._expects is _Expects.BODY:
             yield PartData(data)
 

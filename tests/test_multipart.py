@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from speech_gateway.multipart import (
     HEAD_LIMIT,
     PADDING_LIMIT,
+    PREAMBLE_LIMIT,
     Event,
     MultipartError,
     MultipartReader,
@@ -189,3 +190,15 @@ def test_whatever_the_type_is_it_is_taken_or_refused(parameters: str) -> None:
             MultipartReader(content_type)
         except MultipartError:
             continue
+
+
+def test_what_is_no_form_is_not_read_to_its_end() -> None:
+    reader = MultipartReader("multipart/form-data; boundary=b")
+    fed = 0
+
+    with pytest.raises(MultipartError, match="none of the boundaries"):
+        for _ in range(1000):
+            fed += 1024
+            list(reader.feed(bytes(1024)))
+
+    assert fed <= PREAMBLE_LIMIT + 2048
