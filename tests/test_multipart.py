@@ -194,11 +194,7 @@ def test_whatever_the_type_is_it_is_taken_or_refused(parameters: str) -> None:
 
 def test_what_is_no_form_is_not_read_to_its_end() -> None:
     reader = MultipartReader("multipart/form-data; boundary=b")
-    fed = 0
+    list(reader.feed(bytes(PREAMBLE_LIMIT)))
 
     with pytest.raises(MultipartError, match="none of the boundaries"):
-        for _ in range(1000):
-            fed += 1024
-            list(reader.feed(bytes(1024)))
-
-    assert fed <= PREAMBLE_LIMIT + 2048
+        list(reader.feed(bytes(1024)))
