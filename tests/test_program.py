@@ -110,7 +110,7 @@ async def test_who_connects_as_soon_as_the_file_is_there_is_served(
     (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN)
     os.mkfifo(gate)
     flags = ("--listen", f"unix:{path}", "--skit-url", backend.url, "--plugin", "slow_plugin:Slow")
-    async with program(*flags, PYTHONPATH=str(tmp_path), GATE=str(gate)) as run:
+    async with program(*flags, PYTHONPATH=str(tmp_path), GATE=str(gate)):
         opened = await asyncio.to_thread(gate.open, "wb")  # as soon as the plugin reads
         with opened:
             assert not path.exists()
