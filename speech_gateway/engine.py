@@ -104,21 +104,25 @@ class Engine:
         """Return an engine that serves on path; raises OSError, EngineError."""
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "speech_gateway.embedded", "--listen", f"unix:{path}", "--child"),
-            # The engine ends when this pipe does: however the gateway ends.
+            *("-m", "speech_gateway.embedded", "--listen", f"unix:{path}"),
+            # The engine ends when this pipe does, and removes the folder: however the gateway ends.
+            *("--child", str(path.parent)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # A terminal's Ctrl-C is for the gateway, which drains first.
             start_new_session=True,
         )
         assert process.stdout is not None
+        line = b""
         try:
             async with asyncio.timeout(START_TIMEOUT):
                 line = await process.stdout.readline()
         except (TimeoutError, ValueError):  # ValueError: an endless line
-            line = b""
+            pass
+        finally:
+            if line != READY:  # there is nothing that it could finish
+                await _kill(process)
         if line != READY:
-            await _end(process)
             raise EngineError("the bundled engine did not start; its own words are above")
         return process
 
@@ -160,6 +164,10 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         async with asyncio.timeout(STOP_TIMEOUT):
             await process.wait()
     except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        await _kill(process)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()

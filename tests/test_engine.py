@@ -7,13 +7,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.speech import sentences, speak
-from speech_gateway.engine import Engine, EngineError
+from speech_gateway.engine import STOP_TIMEOUT, Engine, EngineError
 from speech_gateway.pipelines import packaged
 from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine
@@ -286,6 +287,55 @@ async def test_nothing_is_left_behind_however_the_gateway_ends(
 
         await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
     assert list(short_path.iterdir()) == []
+
+
+NEVER_PUBLISHED = """
+import pathlib, threading
+pathlib.Path.rename = lambda *_: threading.Event().wait()
+"""
+
+
+@pytest.fixture
+async def starting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Program, Path]]:
+    """A gateway whose engine has bound a socket, and never gets as far as its name; its TMPDIR."""
+    temporary, site = tmp_path_factory.mktemp("t"), tmp_path_factory.mktemp("site")
+    (site / "sitecustomize.py").write_text(NEVER_PUBLISHED)
+    environ = {"TMPDIR": str(temporary), "PYTHONPATH": str(site)}
+    async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **environ) as run:
+        await eventually(lambda: list(temporary.glob("*/*")), timeout=30)
+        yield run, temporary
+
+
+async def test_a_gateway_killed_before_the_engine_serves_leaves_no_folder(
+    starting: tuple[Program, Path],
+) -> None:
+    run, temporary = starting
+    family = children(run.process.pid)
+
+    run.signal(signal.SIGKILL)
+    await run.ended()
+
+    await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+    assert list(temporary.iterdir()) == []
+
+
+async def test_a_start_is_given_up_at_once_though_the_engine_hears_nothing(
+    starting: tuple[Program, Path],
+) -> None:
+    run, temporary = starting
+    family = children(run.process.pid)
+    os.kill(family[0], signal.SIGSTOP)
+
+    run.signal()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT - 1):
+            assert await run.ended() == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(family[0], signal.SIGCONT)
+
+    await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+    assert list(temporary.iterdir()) == []
 
 
 async def test_a_gateway_that_is_told_to_stop_while_the_engine_starts_gives_up() -> None:

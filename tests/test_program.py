@@ -1,6 +1,7 @@
 """The program: its start, its pages, its log."""
 
 import asyncio
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
+from tests.support.gateway import eventually
 from tests.support.program import program, serving_program
 
 
@@ -91,6 +93,32 @@ async def test_it_listens_on_a_unix_socket_and_leaves_none_behind(
         assert await run.ended() == 0
         client.leave()
     assert not path.exists()
+
+
+SLOW_PLUGIN = """
+import asyncio, os, pathlib
+class Slow:
+    async def setup(self, app): app.on_startup.append(self.wait)
+    async def wait(self, app): await asyncio.to_thread(pathlib.Path(os.environ["GATE"]).read_bytes)
+"""
+
+
+async def test_who_connects_as_soon_as_the_file_is_there_is_served(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    path, gate = tmp_path / "gateway.sock", tmp_path / "gate"
+    (tmp_path / "slow_plugin.py").write_text(SLOW_PLUGIN)
+    os.mkfifo(gate)
+    flags = ("--listen", f"unix:{path}", "--skit-url", backend.url, "--plugin", "slow_plugin:Slow")
+    async with program(*flags, PYTHONPATH=str(tmp_path), GATE=str(gate)):
+        opened = await asyncio.to_thread(gate.open, "wb")  # as soon as the plugin reads
+        with opened:
+            assert not path.exists()
+
+        await eventually(path.exists, timeout=30)
+        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
+            client.request("GET", "/healthz")
+            assert (await client.response()).status == 200
 
 
 async def test_it_is_ready_as_long_as_the_backend_answers(backend: ScriptedBackend) -> None:

@@ -2,12 +2,16 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
+from speech_gateway.answers import UpstreamError
+from speech_gateway.openai.conversion import Source
+from speech_gateway.openai.speech import Converted
 from speech_gateway.tasks import cancel_and_wait
+from tests.support.converting import threads
 
 
 @pytest.fixture
@@ -82,3 +86,31 @@ async def test_who_is_cancelled_while_it_waits_leaves_no_task_behind() -> None:
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert task.done()
+
+
+class BreakingCall:
+    """A call whose answer breaks off just when nobody wants it any more."""
+
+    async def read(self) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise UpstreamError("it broke off")
+
+
+async def test_a_backend_that_fails_behind_a_client_that_is_gone_is_no_complaint_of_the_loop(
+    complaints: list[str],
+) -> None:
+    def convert(source: Source, write: Callable[[bytes], None]) -> None:
+        write(source.read())
+        source.read()
+
+    async with threads() as pool:
+        body = Converted(BreakingCall(), None, convert, pool)  # type: ignore[arg-type]
+        await body.begin(b"sound")
+
+        await body.close()  # as the client's end has it
+        del body
+        gc.collect()
+
+    assert complaints == []

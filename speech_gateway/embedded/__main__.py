@@ -4,16 +4,21 @@ import argparse
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import sys
 import threading
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
+from pathlib import Path
 
 import uvloop
 
 from .. import logs, standard_streams, values
 from ..engine import READY, missing_parts
 from ..listeners import Bounds, ListenError, listen
+
+REMOVALS = 3
+"""A socket may be bound, and may be given its name, while the folder is emptied."""
 
 
 def main() -> int:
@@ -24,7 +29,12 @@ def main() -> int:
         description="StreamKit's API on espeak-ng and PocketSphinx, to develop against.",
     )
     parser.add_argument("--listen", default="127.0.0.1:4545", help="host:port or unix:/path")
-    parser.add_argument("--child", action="store_true", help="end when standard input does")
+    parser.add_argument(
+        "--child",
+        type=Path,
+        metavar="FOLDER",
+        help="end when standard input does, and remove FOLDER with all in it",
+    )
     arguments = parser.parse_args()
     if missing := missing_parts():
         parser.error(f"{', '.join(missing)} is missing; install speech-gateway[embedded]")
@@ -32,11 +42,12 @@ def main() -> int:
         address = values.listen_address(arguments.listen)
     except ValueError as error:
         parser.error(f"--listen {error}")
-    if arguments.child:  # before what takes its time
-        threading.Thread(target=_end_with_parent, args=[address], daemon=True).start()
+    child = arguments.child is not None
+    if child:  # before what takes its time
+        threading.Thread(target=_end_with_parent, args=[arguments.child], daemon=True).start()
     logs.set_up("text", "info", os.environ)
     try:
-        uvloop.run(_serve(address, child=arguments.child))
+        uvloop.run(_serve(address, child=child))
     except ListenError as error:
         parser.error(str(error))
     return 0
@@ -59,14 +70,12 @@ async def _serve(address: values.ListenAddress, *, child: bool) -> None:
         await stop.wait()
 
 
-def _end_with_parent(address: values.ListenAddress) -> None:
+def _end_with_parent(folder: Path) -> None:
     """Wait for the end of standard input, which comes however the parent ends."""
     while os.read(0, 1):
         pass
-    if address.unix_path is not None:  # in a folder made for it, which a parent that runs removes
-        with suppress(OSError):
-            address.unix_path.unlink(missing_ok=True)
-            address.unix_path.parent.rmdir()
+    for _ in range(REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)  # at once: there is nobody left to answer
 
 
