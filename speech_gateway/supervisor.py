@@ -47,15 +47,14 @@ class Supervisor:
 
     def ready(self, status: Callable[[], str]) -> None:
         """Say that the gateway serves; from now on, say with status what it is doing."""
-        self._tell("READY=1")
-        self._beat(status)
+        # In one message: who waits for the start to be over looks at the status right then.
+        self._beat(status, "READY=1")
 
     def stopping(self, status: Callable[[], str]) -> None:
         """Say that the gateway stops; from now on, ask for the time that takes."""
-        self._tell("STOPPING=1")
         self._states = ("WATCHDOG=1", MORE_TIME)
         self._heartbeat = min(self._heartbeat, STOPPING_HEARTBEAT)
-        self._beat(status)
+        self._beat(status, "STOPPING=1")
 
     def end(self) -> None:
         """Say no more."""
@@ -65,12 +64,12 @@ class Supervisor:
             self._socket.close()
             self._socket = None
 
-    def _beat(self, status: Callable[[], str]) -> None:
+    def _beat(self, status: Callable[[], str], *news: str) -> None:
         if self._timer is not None:
             self._timer.cancel()
         if self._socket is None:
             return
-        self._tell(*self._states, f"STATUS={status()}")
+        self._tell(*news, *self._states, f"STATUS={status()}")
         loop = asyncio.get_running_loop()
         self._timer = loop.call_later(self._heartbeat, self._beat, status)
 
