@@ -173,13 +173,15 @@ async def _backend(settings: Settings, stack: AsyncExitStack) -> UpstreamAddress
 
 
 def _greeting(url: str) -> str:
+    where, curl = url, "curl -s"
+    if url.startswith("unix:"):
+        curl, url = f"curl -s --unix-socket {url.removeprefix('unix:')}", "http://localhost"
     return f"""
-  speech-gateway serves on {url}. In a second terminal:
+  speech-gateway serves on {where}. In a second terminal:
 
-    curl -s -d 'The quick brown fox jumps over the lazy dog.' {url}/tts -o fox.ogg
-    curl -s -H 'Content-Type: audio/ogg' --data-binary @fox.ogg {url}/stt
-    curl -s {url}/metrics
+    {curl} -d 'The quick brown fox jumps over the lazy dog.' {url}/tts -o fox.ogg
+    {curl} -H 'Content-Type: audio/ogg' --data-binary @fox.ogg {url}/stt
+    {curl} {url}/metrics
 
   Ctrl-C stops it.
-
 """

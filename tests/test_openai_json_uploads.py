@@ -58,6 +58,13 @@ async def test_it_may_be_told_as_events(openai: Served, stream: object) -> None:
     assert '"delta": "heard"' in heard.text
 
 
+@pytest.mark.parametrize("wrap", ["data:audio/ogg;base64,{}", "{}\n"])
+async def test_base64_may_come_as_a_url_or_in_lines(openai: Served, wrap: str) -> None:
+    data = wrap.format(base64.encodebytes(AUDIO).decode())
+
+    assert (await send(openai, {"input_audio": {"data": data}})).status == 200
+
+
 @pytest.mark.parametrize(
     ("body", "param", "told"),
     [

@@ -145,7 +145,7 @@ def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
     if not isinstance(data, str):
         raise FieldError(JSON_AUDIO, 'must be {"data": BASE64, "format": "wav"}')
     try:
-        decoded = base64.b64decode(data, validate=True)
+        decoded = base64.b64decode("".join(_encoded(data).split()), validate=True)
     except (binascii.Error, ValueError):
         raise FieldError(JSON_AUDIO, "must hold data in base64") from None
     if not decoded:
@@ -156,3 +156,8 @@ def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
     file.write(decoded)
     file.seek(0)
     return document, file
+
+
+def _encoded(data: str) -> str:
+    """Return the base64 in a data URL (RFC 2397), or data itself; it may be broken into lines."""
+    return data.partition(",")[2] if data.startswith("data:") else data
