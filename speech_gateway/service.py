@@ -140,7 +140,7 @@ async def serve(
         if gateway is not None:
             supervisor.ready(gateway.status)
             if greet:
-                standard_streams.say(sys.stdout, _greeting(gateway.url))
+                standard_streams.say(sys.stdout, greeting(gateway.url))
             await stop.wait()
             log.info("stopping: what is under way gets %g s", settings.drain_timeout)
             await gateway.want_no_more()
@@ -172,7 +172,8 @@ async def _backend(settings: Settings, stack: AsyncExitStack) -> UpstreamAddress
     return engine.address
 
 
-def _greeting(url: str) -> str:
+def greeting(url: str) -> str:
+    """Return what a person at a terminal may try on a gateway that serves on url."""
     where, curl = url, "curl -s"
     if url.startswith("unix:"):
         curl, url = f"curl -s --unix-socket {url.removeprefix('unix:')}", "http://localhost"

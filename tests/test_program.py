@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.service import greeting
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
 from tests.support.gateway import eventually
@@ -17,6 +18,13 @@ async def test_right_settings_are_only_checked(tmp_path: Path) -> None:
     async with program("--check-config", "--max-queue", "3") as run:
         assert await run.ended() == 0
     assert "right" in run.log[-1]
+
+
+def test_what_there_is_to_try_works_on_a_unix_socket_too() -> None:
+    told = greeting("unix:/run/gateway.sock")
+
+    assert told.count("curl -s --unix-socket /run/gateway.sock") == 3
+    assert "http://localhost/tts" in told
 
 
 async def test_a_pipeline_without_newlines_is_warned_of(tmp_path: Path) -> None:
