@@ -7,6 +7,9 @@ from aiohttp import hdrs, web
 from .endpoints import Endpoint
 from .exchange import EXCHANGE
 
+MOST_AT_ONCE = 64 * 1024
+"""Bytes of a piece: it is copied a few times on its way, and a megabyte may have come by then."""
+
 
 def too_large(limit: int) -> web.HTTPException:
     """Return the 413 for a body over limit (bytes)."""
@@ -36,7 +39,7 @@ class ClientBody:
         _invite(request)
 
     async def read(self) -> bytes:
-        """Return what has come since the last read; nothing at the end.
+        """Return what has come since the last read, 64 KiB at most; nothing at the end.
 
         Raises:
             web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the
@@ -53,7 +56,7 @@ class ClientBody:
     async def _next_piece(self) -> bytes:
         try:
             if self._content.is_eof():  # the rest has come, so there is no wait to bound
-                return self._content.read_nowait()
+                return self._content.read_nowait(MOST_AT_ONCE)
             return await self._wait_for_piece()
         except web.RequestPayloadError:
             raise web.HTTPBadRequest(
@@ -67,7 +70,7 @@ class ClientBody:
             deadline = max(since, self._exchange.moved) + self._timeout
             try:
                 async with asyncio.timeout_at(deadline):
-                    piece: bytes = await self._content.readany()
+                    piece: bytes = await self._content.read(MOST_AT_ONCE)
             except TimeoutError:
                 if max(since, self._exchange.moved) + self._timeout <= self._loop.time():
                     raise web.HTTPRequestTimeout(
