@@ -14,6 +14,7 @@ from tests.soak.backend import SoakBackend
 from tests.soak.books import Books
 from tests.soak.clients import speak
 from tests.soak.mix import MIX
+from tests.soak.openai_clients import large_upload, stops_in_its_upload
 from tests.soak.process import Gateway, gateway_before
 from tests.support.client import Response
 
@@ -65,6 +66,12 @@ async def load(books: Books, chance: random.Random, *, seconds: float, most: int
     await asyncio.gather(*(one_after_another() for _ in range(CLIENTS)))
 
 
+async def fill_slots(books: Books) -> None:
+    """Have large uploads in all slots at once: what they take for a moment is no growth later."""
+    for client in (large_upload, stops_in_its_upload) * 2:
+        await asyncio.gather(*(client(books, next(books.numbers)) for _ in range(SLOTS)))
+
+
 async def settled(gateway: Gateway) -> None:
     async with asyncio.timeout(SETTLE_TIMEOUT):
         while await gateway.sample("gateway_inflight_requests"):
@@ -79,6 +86,7 @@ async def soak(seconds: float) -> bool:
     async with gateway_before(server.sockets[0].getsockname()[1], *FLAGS) as gateway:
         books.port = gateway.port
         await load(books, chance, seconds=seconds, most=WARM_UP_REQUESTS)
+        await fill_slots(books)
         await settled(gateway)
         before = await Stock.take(gateway)
         began, already = time.monotonic(), books.sent
