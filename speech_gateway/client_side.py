@@ -141,9 +141,9 @@ class ClientSide:
         self._writing = False
         self._exchange.moved = self._loop.time()
 
-    async def end(self, rest: bytes) -> None:
+    async def end(self, rest: bytes, *, transformed: bool = False) -> None:
         """Send the rest, end the answer, and see the last byte off to the client's kernel."""
-        if self._transform is not None:
+        if self._transform is not None and not transformed:
             rest = self._transform.feed(rest) + self._transform.flush()
         if rest:
             self._count(rest)

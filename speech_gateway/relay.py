@@ -53,18 +53,32 @@ class PassedOn:
         self._call = call
         self._opening = opening
         """What was read of it already."""
+        self._whole: bytes | None = None
+        """All of it, as it is to be sent, when it was all there before the head."""
 
-    async def open(self, answer: Answer) -> None:
-        """Hold what has to come before the head."""
+    async def open(self, answer: Answer) -> None:  # noqa: ARG002 - other kinds of body ask for it
+        """Hold what has to come before the head; raises as Body.open does."""
+        await self._take_whole()
+
+    async def _take_whole(self) -> None:
+        """Judge an answer that is all here, while it can still be refused."""
+        if not self._call.answered:
+            return
+        self._call.check_uncut()
+        body = self._opening + await self._call.read()
+        if self.transform is not None:
+            body = self.transform.feed(body) + self.transform.flush()
+        self._whole = body
 
     async def relay(self, client: ClientSide) -> None:
         """Pass the pieces on from within the event loop's callbacks, as they come."""
-        if not self._call.answered:
-            await client.start(self._opening)
-            while not await self._call.pour(client.take):
-                await client.catch_up()
-            self._opening = b""
-        rest = self._opening + await self._call.read()
+        if self._whole is not None:
+            await client.end(self._whole, transformed=True)
+            return
+        await client.start(self._opening)
+        while not await self._call.pour(client.take):
+            await client.catch_up()
+        rest = await self._call.read()
         if self._call.cut_short:
             client.take(rest)
             self._call.check_uncut()
@@ -80,6 +94,7 @@ class Speech(PassedOn):
     async def open(self, answer: Answer) -> None:
         """Wait for the first sound, and hold what came up to it."""
         self._opening = await first_sound(self._call, answer)
+        await self._take_whole()
 
 
 class Transcripts(PassedOn):
@@ -88,10 +103,7 @@ class Transcripts(PassedOn):
     async def open(self, answer: Answer) -> None:
         """Wait for nothing, and look at what is here already."""
         refuse_html(answer.content_type or "", b"")
-        if self._call.answered:
-            self._call.check_uncut()
-            self._opening = await self._call.read()
-            refuse_html("", self._opening)
+        await self._take_whole()
 
 
 async def first_sound(call: Call, answer: Answer) -> bytes:

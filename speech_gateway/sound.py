@@ -13,6 +13,9 @@ MOST_HELD = 64 * 1024
 ENOUGH_TEXT = 16
 """Bytes of what looks like text that are no bare samples by chance."""
 TEXT_LOOKED_AT = 256
+MOST_BLANK = 4096
+"""Bytes of white space in front of what tells whether it is text."""
+_UNDECIDED = re.compile(rb"(\xef(\xbb(\xbf)?)?)?\s*")
 _TEXT_TYPE = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b", re.IGNORECASE)
 _TEXT_BEGINS = re.compile(rb"(\xef\xbb\xbf)?\s*[<{\[]")
 
@@ -40,6 +43,8 @@ class FirstSound:
         """
         self.held += piece
         if not piece:
+            return False
+        if _UNDECIDED.fullmatch(self.held) and len(self.held) < MOST_BLANK:
             return False
         if not _TEXT_BEGINS.match(self.held):
             return self._ogg.found(self.held) or len(self.held) > MOST_HELD

@@ -10,6 +10,8 @@ _OPENING = re.compile(r'\{\s*"Transcription"\s*:\s*(?=\{)')
 _CLOSING = re.compile(r"\s*\}")
 # Values are looked at only to find where they end.
 _SCANNER = json.JSONDecoder(parse_int=len, parse_float=len, parse_constant=len)
+BEFORE_TEXT = b"\xef\xbb\xbf \t\r\n\v\f"
+"""A byte order mark, and white space."""
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<")
 _HTML_TYPE = re.compile(r"text/html|application/xhtml", re.IGNORECASE)
 _LINE_END = re.compile(rb"[ \t\r]*\n?")
@@ -34,7 +36,7 @@ class Unwrapper:
         Raises:
             UpstreamError: it is HTML.
         """
-        if not self._begun and piece:
+        if not self._begun and piece.strip(BEFORE_TEXT):
             refuse_html("", piece)
             self._begun = True
         if self._objects.empty and piece.endswith(b"\n"):

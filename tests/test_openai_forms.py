@@ -10,7 +10,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.backend import (
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer,
+    chunk,
+    says,
+)
 from tests.support.client import RawClient, Response
 from tests.support.gateway import Served, eventually, serving
 from tests.support.ogg import pages
@@ -325,3 +332,44 @@ async def test_fuzzed_forms_are_served_or_named(openai: Served, fields: Fields) 
     assert response.status in (200, 400)
     if response.status == 400:
         assert error_of(response)["message"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        answer(b"<html>It works!</html>", content_type="text/html"),
+        answer(b'{"error": "no such model"}', content_type="application/json"),
+        answer(b'{"Transcription": {"text": "a"}}{"Transcr', content_type="application/json"),
+    ],
+    ids=["a page", "an error", "a cut transcript"],
+)
+async def test_what_is_no_transcript_is_502_before_an_event_was_sent(
+    openai: Served, backend: ScriptedBackend, said: bytes
+) -> None:
+    backend.script = says(said)
+
+    failed = await send(openai, form([("stream", b"true"), ("file", AUDIO)]))
+
+    assert (failed.status, error_of(failed)["type"]) == (502, "server_error")
+
+
+async def test_early_words_in_another_language_are_not_told_when_events_are_asked_for_late(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        text = "wrong" if b"language: en" in call.config else "right"
+        line = json.dumps({"Transcription": {"text": text, "segments": []}}).encode()
+        await call.write(OK_CHUNKED + chunk(line))
+        await call.whole_media()
+        await call.write(b"0\r\n\r\n")
+
+    backend.script = script
+    body = form([("file", silence(20.0)), ("language", b"de"), ("stream", b"true")])
+
+    told = await send_slowly(openai, backend, body)
+
+    assert (told.status, told.whole) == (200, True)
+    assert b"right" in told.body
+    assert b"wrong" not in told.body
+    assert b"HTTP/1.1" not in told.body

@@ -117,6 +117,15 @@ def test_a_byte_order_mark_makes_text_no_audio() -> None:
         needed(b"\xef\xbb\xbf \n<html>", step=1000)
 
 
+@pytest.mark.parametrize("first", [b"\n", b"\xef\xbb\xbf "])
+def test_what_may_come_in_front_of_text_is_no_sound_yet(first: bytes) -> None:
+    sound = FirstSound("audio/ogg")
+
+    assert not sound.feed(first)
+    with pytest.raises(UpstreamError, match="answered text"):
+        sound.feed(b"<html>Bad Gateway</html>")
+
+
 @pytest.mark.parametrize(
     "content_type", ["text/html; charset=utf-8", "application/json", "application/problem+json"]
 )

@@ -147,6 +147,11 @@ def test_html_is_no_transcript(html: bytes) -> None:
         feed([html])
 
 
+def test_html_behind_a_newline_of_its_own_is_none_either() -> None:
+    with pytest.raises(UpstreamError):
+        feed([b"\n", b"<html>"])
+
+
 @given(st.lists(st.binary() | st.sampled_from([b'{"', b'"', b"\\", b"}", b"{", b"\n"])))
 def test_nothing_at_all_is_lost_of_what_is_no_transcript(pieces: list[bytes]) -> None:
     try:

@@ -60,6 +60,7 @@ class OggOpus:
         opening = await first_sound(self._call, answer)
         if is_ogg_opus(opening):
             self._body = PassedOn(self._call, self.transform, opening)
+            await self._body.open(answer)
             return
         self._body = converted = Converted(self._call, self.transform, remux_to_ogg, self._pool)
         await converted.begin(opening)
@@ -131,6 +132,7 @@ class Converted:
             await self._conversion.feed(opening)
             while piece := await self._call.read():
                 await self._conversion.feed(piece)
+            self._call.check_uncut()
         except BaseException:
             self._conversion.close()
             raise

@@ -1,7 +1,7 @@
 """``POST /v1/audio/transcriptions``: audio of many kinds to text, in the format asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
@@ -14,6 +14,7 @@ from ..relay import PassedOn, Shape, backend_error, relay
 from ..settings import SETTINGS
 from ..skit import SKIT
 from ..tasks import cancel_and_wait
+from ..transcripts import refuse_html
 from .audio_in import Upload as AudioConversion
 from .conversion import Conversion
 from .errors import error_event
@@ -86,13 +87,17 @@ async def _recognise(
 
     async with _calling(request, recording.pieces(is_right), language) as call:
         early = b"" if fields.given("stream") else await _early(call, recording)
+        if recording.complete.is_set() and not is_right():
+            raise WrongLanguageError
         if not fields.wants_events:
             return await _whole(request, call, early)
         return await relay(
             request,
             call,
             Shape(
-                lambda call: _Events(call, recording, early), EVENT_STREAM, last_words=error_event
+                lambda call: _Events(call, recording, early, is_right),
+                EVENT_STREAM,
+                last_words=error_event,
             ),
         )
 
@@ -148,15 +153,22 @@ class _Events(PassedOn):
     Where a language may follow that makes them wrong, the first of them waits for it.
     """
 
-    def __init__(self, call: Call, recording: Recording, early: bytes) -> None:
+    def __init__(
+        self, call: Call, recording: Recording, early: bytes, is_right: Callable[[], bool]
+    ) -> None:
         super().__init__(call, TranscriptEvents(), early)
         self._recording = recording
+        self._is_right = is_right
 
-    async def open(self, answer: Answer) -> None:  # noqa: ARG002 - what it says does not matter
+    async def open(self, answer: Answer) -> None:
         """Wait for the first transcript, unless it is certain that it will be right."""
+        refuse_html(answer.content_type or "", b"")
         if not self._recording.language_is_known and not self._opening:
             self._opening = await self._call.read()
-        self._recording.committed = True
+        await self._take_whole()
+        if self._recording.complete.is_set() and not self._is_right():
+            raise WrongLanguageError
+        self._recording.committed = True  # from here on the client is told what was heard
 
 
 @asynccontextmanager

@@ -18,6 +18,8 @@ from .transcription_fields import TranscriptionFields
 
 READ_AT_ONCE = 64 * 1024
 JSON_AUDIO = "input_audio"
+MOST_VALUES = 10_000
+"""Commas and brackets, which base64 has none of: each may become an object of 60 bytes or more."""
 
 
 class Upload(Protocol):
@@ -134,8 +136,11 @@ def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
         web.HTTPException: 400 for what is no such object, 413 for audio over most_bytes.
     """
     raw.seek(0)
+    body = raw.read()
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+        raise web.HTTPBadRequest(text="the body has too many values beside its audio\n")
     try:
-        document = json.loads(raw.read())
+        document = json.loads(body)
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
