@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import handlers
-from .bearer_token import BearerToken
 from .client_body import leave_expectation
 from .client_side import PATIENCE, Patience
-from .connector import UpstreamAddress
 from .endpoints import ENDPOINTS
 from .face import Face
 from .metrics import METRICS, Metrics
@@ -28,7 +26,9 @@ from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .readiness import READINESS, Readiness
 from .settings import SETTINGS, Settings
-from .skit import SKIT, Skit
+from .upstream.bearer_token import BearerToken
+from .upstream.client import SKIT, Skit
+from .upstream.connector import UpstreamAddress
 
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:

@@ -10,8 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from .connector import UpstreamAddress
 from .tasks import cancel_and_wait
+from .upstream.connector import UpstreamAddress
 from .values import LONGEST_SOCKET_PATH
 
 START_TIMEOUT = 60.0

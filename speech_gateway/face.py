@@ -6,7 +6,7 @@ from aiohttp import web
 
 from .endpoints import Endpoint
 from .middlewares import Plugin
-from .skit import Skit
+from .upstream.client import Skit
 
 
 class Face:

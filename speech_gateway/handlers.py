@@ -4,8 +4,6 @@ import asyncio
 
 from aiohttp import web
 
-from .answers import UpstreamError
-from .call import Call, as_refusal
 from .client_body import ClientBody, leave_expectation
 from .endpoints import ENDPOINTS, READ_METHODS
 from .exchange import EXCHANGE, REQUEST_ID
@@ -14,9 +12,11 @@ from .middlewares import Handler
 from .readiness import READINESS
 from .relay import Shape, Speech, Transcripts, relay
 from .settings import SETTINGS
-from .skit import SKIT
 from .tasks import cancel_and_wait
-from .transcripts import Unwrapper
+from .upstream.call import Call, as_refusal
+from .upstream.client import SKIT
+from .upstream.response_parser import UpstreamError
+from .upstream.transcripts import Unwrapper
 
 SPEECH = Shape(Speech)
 TRANSCRIPTS = Shape(lambda call: Transcripts(call, Unwrapper()))

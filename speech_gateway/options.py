@@ -4,15 +4,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from . import logs, pipelines, plugins, values
-from .bearer_token import BearerToken
 from .client_keys import ClientKeys
-from .connector import UpstreamAddress
 from .engine import missing_parts
 from .middlewares import Plugin
 from .openai import voices
 from .openai.voices import Voices
 from .option import Option
 from .pipelines import Pipeline
+from .upstream.bearer_token import BearerToken
+from .upstream.connector import UpstreamAddress
 
 
 def _pipeline(text: str) -> Pipeline:

@@ -6,7 +6,7 @@ import logging
 from aiohttp import web
 
 from .middlewares.drain import Drain
-from .skit import Skit
+from .upstream.client import Skit
 
 FRESH = 1.0
 """Seconds for which an answer of the backend's counts: whoever asks often must not load it."""

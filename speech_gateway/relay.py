@@ -8,13 +8,13 @@ from typing import Protocol
 
 from aiohttp import web
 
-from .answers import UpstreamError
-from .call import Answer, Call, as_refusal
 from .client_side import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .persistence import decide_persistence
-from .sound import FirstSound
-from .transcripts import refuse_html
+from .upstream.call import Answer, Call, as_refusal
+from .upstream.response_parser import UpstreamError
+from .upstream.sound import FirstSound
+from .upstream.transcripts import refuse_html
 
 LAST_WORDS_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""

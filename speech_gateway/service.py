@@ -14,7 +14,6 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from . import standard_streams
 from .app import create_app, create_metrics_app
-from .connector import UpstreamAddress
 from .engine import Engine
 from .listeners import Bounds, Listener, listen
 from .middlewares.drain import DRAIN
@@ -22,6 +21,7 @@ from .open_files import connections_with_files
 from .settings import Settings
 from .supervisor import Supervisor
 from .tasks import cancel_and_wait
+from .upstream.connector import UpstreamAddress
 
 SCRAPERS = 32
 """Connections to a listener that has nothing but the metrics."""

@@ -9,16 +9,16 @@ from typing import Any
 from aiohttp import web
 
 from . import pipelines, standard_streams
-from .bearer_token import BearerToken
 from .client_keys import ClientKeys
 from .command_line import help_text
-from .connector import UpstreamAddress
 from .files import exists
 from .middlewares import Plugin
 from .openai.voices import Voices
 from .options import OPTIONS
 from .pipelines import Pipeline
 from .sources import Given, read_sources
+from .upstream.bearer_token import BearerToken
+from .upstream.connector import UpstreamAddress
 from .values import ListenAddress, Network
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway import readiness, skit, watched_file
-from speech_gateway.bearer_token import BearerToken
+from speech_gateway import readiness, watched_file
+from speech_gateway.upstream import client
+from speech_gateway.upstream.bearer_token import BearerToken
 from tests.support.audio import opus_speech
 from tests.support.backend import BackendCall, Script, ScriptedBackend, answer, says
 from tests.support.client import Response
@@ -163,7 +164,7 @@ async def test_a_changed_file_makes_it_ready_again(
 async def test_without_traffic_it_asks_whether_the_token_is_good_again(
     backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skit, "CALL_OUTWEIGHS_QUESTION", 0.0)
+    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
     backend.script = wants(NEW)
     backend.pages[NODES] = "401 Unauthorized"
     await ask(on_file)
@@ -180,13 +181,13 @@ async def test_without_traffic_it_asks_whether_the_token_is_good_again(
 async def test_where_the_backend_cannot_be_asked_another_call_has_to_tell(
     backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(skit, "CALL_OUTWEIGHS_QUESTION", 0.0)
+    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
     backend.script = wants(NEW)
     backend.pages[NODES] = "404 Not Found"
     await ask(on_file)
     assert await readyz(on_file) == NOT_READY
 
-    monkeypatch.setattr(skit, "CALL_OUTWEIGHS_SILENCE", 0.0)
+    monkeypatch.setattr(client, "CALL_OUTWEIGHS_SILENCE", 0.0)
 
     assert await readyz(on_file) == READY
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from speech_gateway import idle
+from speech_gateway.upstream import idle_pool
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
@@ -157,7 +157,7 @@ async def test_a_kept_connection_that_speaks_unasked_is_closed(
 async def test_a_kept_connection_is_closed_after_a_while(
     gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idle, "IDLE_TIMEOUT", 0.1)
+    monkeypatch.setattr(idle_pool, "IDLE_TIMEOUT", 0.1)
     backend.script = answer_and_listen
     await speak(gateway)
 

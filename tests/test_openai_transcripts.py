@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.answers import UpstreamError
 from speech_gateway.openai.transcripts import (
     Transcript,
     TranscriptEvents,
     TranscriptReader,
     respond,
 )
+from speech_gateway.upstream.response_parser import UpstreamError
 
 
 def read(*pieces: bytes) -> Transcript:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.answers import UpstreamError
-from speech_gateway.sound import MOST_HELD, FirstSound
+from speech_gateway.upstream.response_parser import UpstreamError
+from speech_gateway.upstream.sound import MOST_HELD, FirstSound
 from tests.support.audio import Kind, recorded
 from tests.support.ogg import cut_at_pages
 

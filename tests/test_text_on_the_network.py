@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from speech_gateway.segments import SEGMENT, whole_characters
+from speech_gateway.upstream.tcp_segments import SEGMENT, whole_characters
 from tests.support.backend import answer
 from tests.support.client import connect
 from tests.support.network import CLIENT_ADDRESS, GATEWAY_ADDRESS, MISSING, two_machines

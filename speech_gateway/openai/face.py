@@ -6,7 +6,7 @@ from ..client_body import leave_expectation
 from ..face import Face
 from ..handlers import add_page
 from ..settings import Settings
-from ..skit import Skit
+from ..upstream.client import Skit
 from . import pages, voices
 from .endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
 from .errors import phrase

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from ..oneshot import CallTemplate
 from ..pipelines import Pipeline
-from ..skit import Skit
+from ..upstream.call_format import CallTemplate
+from ..upstream.client import Skit
 from .voices import Voices
 
 MOST_TEMPLATES = 256

@@ -5,13 +5,13 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from ..answers import UpstreamError
-from ..call import Answer, Call, as_refusal
 from ..client_side import ClientSide, Transform
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import Body, PassedOn, Shape, first_sound, relay
-from ..skit import SKIT
 from ..tasks import cancel_and_wait
+from ..upstream.call import Answer, Call, as_refusal
+from ..upstream.client import SKIT
+from ..upstream.response_parser import UpstreamError
 from .conversion import Conversion, ConversionBrokenError, ConversionError, Convert
 from .errors import error_event
 from .events import EVENT_STREAM, AudioEvents

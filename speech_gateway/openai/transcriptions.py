@@ -6,15 +6,15 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
-from ..answers import UpstreamError
-from ..call import Answer, Call, as_refusal
 from ..client_body import ClientBody
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import PassedOn, Shape, backend_error, relay
 from ..settings import SETTINGS
-from ..skit import SKIT
 from ..tasks import cancel_and_wait
-from ..transcripts import refuse_html
+from ..upstream.call import Answer, Call, as_refusal
+from ..upstream.client import SKIT
+from ..upstream.response_parser import UpstreamError
+from ..upstream.transcripts import refuse_html
 from .audio_in import Upload as AudioConversion
 from .conversion import Conversion
 from .errors import error_event

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
-from ..answers import UpstreamError
-from ..json_stream import JsonObjects, Part
+from ..upstream.json_stream import JsonObjects, Part
+from ..upstream.response_parser import UpstreamError
 from .events import event
 from .languages import name_of
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import uvloop
 
-from speech_gateway.idle import IDLE_TIMEOUT
+from speech_gateway.upstream.idle_pool import IDLE_TIMEOUT
 from tests.soak.backend import SoakBackend
 from tests.soak.books import Books
 from tests.soak.clients import speak

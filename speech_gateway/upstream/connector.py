@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
-from .answers import UpstreamError
-from .idle import IdleConnections
-from .lookout import Lookout
-from .upstream import Upstream, UpstreamSilentError
+from ..lookout import Lookout
+from .connection import Upstream, UpstreamSilentError
+from .idle_pool import IdleConnections
+from .response_parser import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)

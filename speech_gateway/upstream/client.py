@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from .answers import UpstreamError
+from ..endpoints import ENDPOINTS
+from ..exchange import Exchange
+from ..pipelines import Pipeline
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED, Call
+from .call_format import CallTemplate
+from .connection import UpstreamSilentError
 from .connector import Connector, UpstreamAddress
-from .endpoints import ENDPOINTS
-from .exchange import Exchange
-from .oneshot import CallTemplate
-from .pipelines import Pipeline
-from .upstream import UpstreamSilentError
+from .response_parser import UpstreamError
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0

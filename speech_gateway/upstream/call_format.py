@@ -2,11 +2,11 @@
 
 from secrets import token_hex
 
-from . import __version__
+from .. import __version__
+from ..endpoints import Endpoint
+from ..pipelines import Pipeline
 from .connector import UpstreamAddress
-from .endpoints import Endpoint
-from .pipelines import Pipeline
-from .segments import whole_characters
+from .tcp_segments import whole_characters
 
 
 class CallTemplate:

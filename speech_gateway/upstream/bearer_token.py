@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from time import monotonic
 
-from . import values
-from .watched_file import WatchedFile
+from .. import values
+from ..watched_file import WatchedFile
 
 MOST_BYTES = 64 * 1024
 LONGEST_REFRESH = 2.0

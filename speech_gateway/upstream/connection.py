@@ -9,9 +9,9 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from .answers import AnswerParser, Head, UpstreamError
-from .lookout import Lookout
-from .segments import unsent
+from ..lookout import Lookout
+from .response_parser import AnswerParser, Head, UpstreamError
+from .tcp_segments import unsent
 
 HIGH_WATER = 64 * 1024
 """Bytes received and not yet taken at which reading from the upstream pauses."""

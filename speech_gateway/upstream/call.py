@@ -8,12 +8,12 @@ from time import perf_counter
 
 from aiohttp import web
 
-from .answers import Head, UpstreamError
+from ..exchange import Exchange
 from .bearer_token import BearerToken, authorization
+from .call_format import CallTemplate, chunk
+from .connection import Sink, Upstream, UpstreamSilentError
 from .connector import Connector
-from .exchange import Exchange
-from .oneshot import CallTemplate, chunk
-from .upstream import Sink, Upstream, UpstreamSilentError
+from .response_parser import Head, UpstreamError
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
