@@ -10,12 +10,12 @@ import uvloop
 
 from . import logs, settings, standard_streams
 from .engine import EngineError
-from .inherited import InheritedError, take_sockets
-from .listeners import ListenError
-from .open_files import TooFewFilesError
 from .plugins import PluginError
-from .service import ServiceError, serve
-from .supervisor import Supervisor
+from .server.listeners import ListenError
+from .server.open_files import TooFewFilesError
+from .server.sd_notify import Supervisor
+from .server.service import ServiceError, serve
+from .server.socket_activation import InheritedError, take_sockets
 
 WRONG_SETTINGS = 2
 CANNOT_SERVE = 1

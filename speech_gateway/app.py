@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import handlers
-from .client_body import leave_expectation
-from .client_side import PATIENCE, Patience
 from .endpoints import ENDPOINTS
 from .face import Face
+from .health import READINESS, Readiness
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
 from .middlewares.bearer import CheckKey
@@ -24,7 +23,8 @@ from .middlewares.metrics import CountRequests
 from .middlewares.request_log import LogRequests
 from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
-from .readiness import READINESS, Readiness
+from .server.request_body import leave_expectation
+from .server.response_writer import PATIENCE, Patience
 from .settings import SETTINGS, Settings
 from .upstream.bearer_token import BearerToken
 from .upstream.client import SKIT, Skit

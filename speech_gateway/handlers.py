@@ -4,13 +4,13 @@ import asyncio
 
 from aiohttp import web
 
-from .client_body import ClientBody, leave_expectation
 from .endpoints import ENDPOINTS, READ_METHODS
 from .exchange import EXCHANGE, REQUEST_ID
+from .health import READINESS
 from .metrics import METRICS
 from .middlewares import Handler
-from .readiness import READINESS
 from .relay import Shape, Speech, Transcripts, relay
+from .server.request_body import ClientBody, leave_expectation
 from .settings import SETTINGS
 from .tasks import cancel_and_wait
 from .upstream.call import Call, as_refusal

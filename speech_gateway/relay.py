@@ -8,9 +8,9 @@ from typing import Protocol
 
 from aiohttp import web
 
-from .client_side import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
-from .persistence import decide_persistence
+from .server.keep_alive import decide_persistence
+from .server.response_writer import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
 from .upstream.call import Answer, Call, as_refusal
 from .upstream.response_parser import UpstreamError
 from .upstream.sound import FirstSound

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway import readiness, watched_file
+from speech_gateway import health, watched_file
 from speech_gateway.upstream import client
 from speech_gateway.upstream.bearer_token import BearerToken
 from tests.support.audio import opus_speech
@@ -56,7 +56,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have files looked at, and the backend asked, without the usual pauses."""
     monkeypatch.setattr(watched_file, "LOOK_EVERY", 0.01)
     monkeypatch.setattr(watched_file, "STILL", 0.01)
-    monkeypatch.setattr(readiness, "FRESH", 0.0)
+    monkeypatch.setattr(health, "FRESH", 0.0)
 
 
 @pytest.fixture

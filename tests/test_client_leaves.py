@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from speech_gateway.listeners import notice_silence
+from speech_gateway.server.listeners import notice_silence
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient
 from tests.support.gateway import Served, eventually, serving

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.multipart import (
+from speech_gateway.server.multipart import (
     HEAD_LIMIT,
     PADDING_LIMIT,
     PREAMBLE_LIMIT,

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from speech_gateway import __main__ as program_module
 from speech_gateway.options import OPTIONS
-from speech_gateway.supervisor import Supervisor
+from speech_gateway.server.sd_notify import Supervisor
 from tests.support.client import RawClient
 from tests.support.program import program
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.service import greeting
+from speech_gateway.server.service import greeting
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
 from tests.support.gateway import eventually

@@ -15,7 +15,7 @@ import uvloop
 
 from .. import logs, standard_streams, values
 from ..engine import READY, missing_parts
-from ..listeners import Bounds, ListenError, listen
+from ..server.listeners import Bounds, ListenError, listen
 
 REMOVALS = 3
 """A socket may be bound, and may be given its name, while the folder is emptied."""

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-from ..multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
+from ..server.multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
 
 CONFIG_LIMIT = 256 * 1024
 

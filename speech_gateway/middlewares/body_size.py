@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from ..client_body import no_body, too_large
 from ..endpoints import READ_METHODS
 from ..exchange import EXCHANGE
+from ..server.request_body import no_body, too_large
 from . import Handler, Step
 
 

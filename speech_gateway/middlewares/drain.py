@@ -5,8 +5,8 @@ import contextlib
 
 from aiohttp import web
 
-from ..client_side import break_off
 from ..exchange import EXCHANGE
+from ..server.response_writer import break_off
 from . import Handler, Step
 from .gate import RETRY_AFTER
 

@@ -5,10 +5,10 @@ import logging
 
 from aiohttp import web
 
-from ..client_side import break_off
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..face import Face
-from ..persistence import decide_persistence
+from ..server.keep_alive import decide_persistence
+from ..server.response_writer import break_off
 from . import Handler, Step
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from aiohttp import web
 from ..addresses import parse_address
 from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
-from ..slots import Slots
 from . import Handler, Step
+from .slots import Slots
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds; about what a short utterance takes."""

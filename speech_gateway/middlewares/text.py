@@ -4,9 +4,9 @@ import codecs
 
 from aiohttp import web
 
-from ..client_body import ClientBody, no_body
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
+from ..server.request_body import ClientBody, no_body
 from . import Handler, Step
 
 MOST_BYTES_A_CHARACTER = 4

@@ -2,9 +2,9 @@
 
 from aiohttp import web
 
-from ..client_body import leave_expectation
 from ..face import Face
 from ..handlers import add_page
+from ..server.request_body import leave_expectation
 from ..settings import Settings
 from ..upstream.client import Skit
 from . import pages, voices

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from ..multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
+from ..server.multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
 from .errors import FieldError
 from .transcription_fields import TranscriptionFields
 

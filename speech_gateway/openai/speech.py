@@ -5,9 +5,9 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from ..client_side import ClientSide, Transform
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import Body, PassedOn, Shape, first_sound, relay
+from ..server.response_writer import ClientSide, Transform
 from ..tasks import cancel_and_wait
 from ..upstream.call import Answer, Call, as_refusal
 from ..upstream.client import SKIT

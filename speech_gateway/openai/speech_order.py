@@ -8,11 +8,11 @@ from typing import Any
 
 from aiohttp import web
 
-from ..client_body import ClientBody
 from ..endpoints import READ_METHODS
 from ..exchange import EXCHANGE, Exchange
 from ..middlewares import Handler, Step
 from ..middlewares.text import BYTE_ORDER_MARK
+from ..server.request_body import ClientBody
 from .audio_out import FORMATS, AudioFormat
 from .endpoints import SPEECH
 from .errors import FieldError

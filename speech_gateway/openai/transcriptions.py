@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
-from ..client_body import ClientBody
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import PassedOn, Shape, backend_error, relay
+from ..server.request_body import ClientBody
 from ..settings import SETTINGS
 from ..tasks import cancel_and_wait
 from ..upstream.call import Answer, Call, as_refusal

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 from aiohttp import web
 
-from ..client_body import ClientBody, too_large
+from ..server.request_body import ClientBody, too_large
 from .errors import FieldError, cannot_keep
 from .form import Form
 from .transcription_fields import TranscriptionFields

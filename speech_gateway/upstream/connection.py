@@ -9,7 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
-from ..lookout import Lookout
+from ..timeouts import Lookout
 from .response_parser import AnswerParser, Head, UpstreamError
 from .tcp_segments import unsent
 

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
-from ..lookout import Lookout
+from ..timeouts import Lookout
 from .connection import Upstream, UpstreamSilentError
 from .idle_pool import IdleConnections
 from .response_parser import UpstreamError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from speech_gateway import settings
 from speech_gateway.metrics import METRICS
-from speech_gateway.service import Gateway, running
+from speech_gateway.server.service import Gateway, running
 
 from .client import RawClient, connect
 

@@ -2,7 +2,7 @@
 
 from aiohttp import hdrs, web
 
-from .exchange import EXCHANGE
+from ..exchange import EXCHANGE
 
 
 def decide_persistence(

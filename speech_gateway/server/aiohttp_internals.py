@@ -12,7 +12,7 @@ from aiohttp import StreamReader, web
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from aiohttp.web_server import Server
 
-from .exchange import EXCHANGE
+from ..exchange import EXCHANGE
 
 SERVER = "speech-gateway"
 TOO_MANY = (

@@ -4,8 +4,8 @@ import asyncio
 
 from aiohttp import hdrs, web
 
-from .endpoints import Endpoint
-from .exchange import EXCHANGE
+from ..endpoints import Endpoint
+from ..exchange import EXCHANGE
 
 MOST_AT_ONCE = 64 * 1024
 """Bytes of a piece: it is copied a few times on its way, and a megabyte may have come by then."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from .connections import LONGEST_LINGER, SERVER, Runner
+from ..values import ListenAddress
+from .aiohttp_internals import LONGEST_LINGER, SERVER, Runner
 from .unix_socket import UnixSocket
-from .values import ListenAddress
 
 BACKLOG = 1024
 """The default of 128 cost a burst of 200 clients a second: a lost SYN is sent again after one."""

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from aiohttp import web
 from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
-from . import standard_streams
-from .app import create_app, create_metrics_app
-from .engine import Engine
+from .. import standard_streams
+from ..app import create_app, create_metrics_app
+from ..engine import Engine
+from ..middlewares.drain import DRAIN
+from ..settings import Settings
+from ..tasks import cancel_and_wait
+from ..upstream.connector import UpstreamAddress
 from .listeners import Bounds, Listener, listen
-from .middlewares.drain import DRAIN
 from .open_files import connections_with_files
-from .settings import Settings
-from .supervisor import Supervisor
-from .tasks import cancel_and_wait
-from .upstream.connector import UpstreamAddress
+from .sd_notify import Supervisor
 
 SCRAPERS = 32
 """Connections to a listener that has nothing but the metrics."""

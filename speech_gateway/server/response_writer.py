@@ -14,8 +14,8 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from .exchange import CLIENT_LEFT, EXCHANGE
-from .lookout import Lookout
+from ..exchange import CLIENT_LEFT, EXCHANGE
+from ..timeouts import Lookout
 
 
 def break_off(request: web.Request, status: int) -> None:
