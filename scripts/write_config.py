@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from speech_gateway.option import Option
-from speech_gateway.options import OPTIONS
+from speech_gateway.config.option import Option
+from speech_gateway.config.options import OPTIONS
 
 CONFIG = Path(__file__).parents[1] / "config" / "speech-gateway.conf"
 HEAD = """\

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 import uvloop
 
-from . import logs, settings, standard_streams
+from . import logs, standard_streams
+from .config import settings
 from .engine import EngineError
 from .plugins import PluginError
 from .server.listeners import ListenError

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from aiohttp import web
 
 from . import handlers
+from .config.settings import SETTINGS, Settings
 from .endpoints import ENDPOINTS
 from .face import Face
 from .health import READINESS, Readiness
@@ -25,7 +26,6 @@ from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .server.request_body import leave_expectation
 from .server.response_writer import PATIENCE, Patience
-from .settings import SETTINGS, Settings
 from .upstream.bearer_token import BearerToken
 from .upstream.client import SKIT, Skit
 from .upstream.connector import UpstreamAddress

@@ -4,6 +4,7 @@ import asyncio
 
 from aiohttp import web
 
+from .config.settings import SETTINGS
 from .endpoints import ENDPOINTS, READ_METHODS
 from .exchange import EXCHANGE, REQUEST_ID
 from .health import READINESS
@@ -11,7 +12,6 @@ from .metrics import METRICS
 from .middlewares import Handler
 from .relay import Shape, Speech, Transcripts, relay
 from .server.request_body import ClientBody, leave_expectation
-from .settings import SETTINGS
 from .tasks import cancel_and_wait
 from .upstream.call import Call, as_refusal
 from .upstream.client import SKIT

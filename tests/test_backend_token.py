@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway import health, watched_file
+from speech_gateway import health
+from speech_gateway.config import watched_file
 from speech_gateway.upstream import client
 from speech_gateway.upstream.bearer_token import BearerToken
 from tests.support.audio import opus_speech

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.client_keys import ClientKeys
-from speech_gateway.watched_file import LOOK_EVERY
+from speech_gateway.config.client_keys import ClientKeys
+from speech_gateway.config.watched_file import LOOK_EVERY
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, Response, connect
 from tests.support.gateway import Served, serving

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from scripts.write_config import CONFIG, render
-from speech_gateway import settings
+from speech_gateway.config import settings
+from speech_gateway.config.options import OPTIONS
 from speech_gateway.openai.voices import PACKAGED
-from speech_gateway.options import OPTIONS
 
 
 def test_the_file_is_what_the_settings_definitions_make_of_it() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.addresses import parse_address
+from speech_gateway.config.addresses import parse_address
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient, Response, connect
 from tests.support.gateway import Served, serving

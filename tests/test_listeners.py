@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from speech_gateway.config.parsers import LONGEST_SOCKET_PATH, ListenAddress
 from speech_gateway.server.listeners import Bounds, Listener, ListenError, listen
-from speech_gateway.values import LONGEST_SOCKET_PATH, ListenAddress
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
 from tests.support.gateway import Served, serving

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from speech_gateway import __main__ as program_module
-from speech_gateway.options import OPTIONS
+from speech_gateway.config.options import OPTIONS
 from speech_gateway.server.sd_notify import Supervisor
 from tests.support.client import RawClient
 from tests.support.program import program

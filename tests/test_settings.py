@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.options import OPTIONS
-from speech_gateway.settings import Settings, SettingsError, load
-from speech_gateway.values import ListenAddress, seconds
+from speech_gateway.config.options import OPTIONS
+from speech_gateway.config.parsers import ListenAddress, seconds
+from speech_gateway.config.settings import Settings, SettingsError, load
 
 PIPELINE = """
 mode: oneshot

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.options import OPTIONS
-from speech_gateway.settings import Settings, SettingsError, load
-from speech_gateway.sources import Sources, read_sources
+from speech_gateway.config.options import OPTIONS
+from speech_gateway.config.settings import Settings, SettingsError, load
+from speech_gateway.config.sources import Sources, read_sources
 
 
 def settings(*argv: str, **environ: str) -> Settings:

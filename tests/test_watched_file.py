@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway import watched_file
-from speech_gateway.watched_file import WatchedFile
+from speech_gateway.config import watched_file
+from speech_gateway.config.watched_file import WatchedFile
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import uvloop
 
-from .. import logs, standard_streams, values
+from .. import logs, standard_streams
+from ..config import parsers
 from ..engine import READY, missing_parts
 from ..server.listeners import Bounds, ListenError, listen
 
@@ -39,7 +40,7 @@ def main() -> int:
     if missing := missing_parts():
         parser.error(f"{', '.join(missing)} is missing; install speech-gateway[embedded]")
     try:
-        address = values.listen_address(arguments.listen)
+        address = parsers.listen_address(arguments.listen)
     except ValueError as error:
         parser.error(f"--listen {error}")
     child = arguments.child is not None
@@ -53,7 +54,7 @@ def main() -> int:
     return 0
 
 
-async def _serve(address: values.ListenAddress, *, child: bool) -> None:
+async def _serve(address: parsers.ListenAddress, *, child: bool) -> None:
     from .app import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
 
     stop = asyncio.Event()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
-from ..client_keys import ClientKeys
+from ..config.client_keys import ClientKeys
 from ..endpoints import READ_METHODS
 from ..exchange import EXCHANGE
 from . import Handler, Step

@@ -9,9 +9,9 @@ from aiohttp_remotes.exceptions import RemoteError, TooManyHeaders
 from aiohttp_remotes.utils import remote_ip
 from multidict import MultiMapping
 
-from ..addresses import Address, parse_address
+from ..config.addresses import Address, parse_address
+from ..config.parsers import Network
 from ..exchange import EXCHANGE
-from ..values import Network
 from . import Handler
 
 LOCAL = IPv4Address("127.0.0.1")

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from aiohttp import web
 
-from ..addresses import parse_address
+from ..config.addresses import parse_address
 from ..exchange import EXCHANGE, Exchange
 from ..metrics import Metrics
 from . import Handler, Step

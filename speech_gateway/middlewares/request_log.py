@@ -6,7 +6,7 @@ from secrets import token_hex
 
 from aiohttp import web
 
-from ..addresses import parse_address
+from ..config.addresses import parse_address
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..metrics import method_label
 from . import Handler, Step

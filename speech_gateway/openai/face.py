@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
+from ..config.settings import Settings
 from ..face import Face
 from ..handlers import add_page
 from ..server.request_body import leave_expectation
-from ..settings import Settings
 from ..upstream.client import Skit
 from . import pages, voices
 from .endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS

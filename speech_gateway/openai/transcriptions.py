@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
+from ..config.settings import SETTINGS
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import PassedOn, Shape, backend_error, relay
 from ..server.request_body import ClientBody
-from ..settings import SETTINGS
 from ..tasks import cancel_and_wait
 from ..upstream.call import Answer, Call, as_refusal
 from ..upstream.client import SKIT

@@ -6,8 +6,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from .. import yaml_text
-from ..files import read_text
+from ..config import yaml_text
+from ..config.files import read_text
 
 PACKAGED = files(__package__).joinpath("voices.yml")
 SLOWEST, FASTEST = 0.25, 4.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from .. import yaml_text
-from ..files import read_text
+from ..config import yaml_text
+from ..config.files import read_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from ..values import ListenAddress
+from ..config.parsers import ListenAddress
 from .aiohttp_internals import LONGEST_LINGER, SERVER, Runner
 from .unix_socket import UnixSocket
 

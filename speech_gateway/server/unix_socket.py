@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from ..values import LONGEST_SOCKET_PATH
+from ..config.parsers import LONGEST_SOCKET_PATH
 
 
 class UnixSocket:

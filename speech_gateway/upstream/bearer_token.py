@@ -6,8 +6,8 @@ import logging
 from pathlib import Path
 from time import monotonic
 
-from .. import values
-from ..watched_file import WatchedFile
+from ..config import parsers
+from ..config.watched_file import WatchedFile
 
 MOST_BYTES = 64 * 1024
 LONGEST_REFRESH = 2.0
@@ -102,7 +102,7 @@ def authorization(token: str | None) -> str:
 
 def _parse(data: bytes) -> str:
     try:
-        return values.token(data.decode("utf-8-sig").strip())
+        return parsers.token(data.decode("utf-8-sig").strip())
     except ValueError:
         raise ValueError("must hold one token") from None
 

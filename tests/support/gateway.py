@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from speech_gateway import settings
+from speech_gateway.config import settings
 from speech_gateway.metrics import METRICS
 from speech_gateway.server.service import Gateway, running
 

@@ -11,7 +11,7 @@ from . import command_line, config_file
 from .command_line import CHECK, CONFIG, CONFIG_VARIABLE, HELP
 from .config_file import ConfigFile
 from .option import Option
-from .values import switch
+from .parsers import switch
 
 
 @dataclass(frozen=True, slots=True)

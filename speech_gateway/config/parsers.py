@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .upstream.connector import UpstreamAddress
+from ..upstream.connector import UpstreamAddress
 
 T = TypeVar("T")
 Network = IPv4Network | IPv6Network

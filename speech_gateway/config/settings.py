@@ -8,18 +8,18 @@ from typing import Any
 
 from aiohttp import web
 
-from . import pipelines, standard_streams
+from .. import pipelines, standard_streams
+from ..middlewares import Plugin
+from ..openai.voices import Voices
+from ..pipelines import Pipeline
+from ..upstream.bearer_token import BearerToken
+from ..upstream.connector import UpstreamAddress
 from .client_keys import ClientKeys
 from .command_line import help_text
 from .files import exists
-from .middlewares import Plugin
-from .openai.voices import Voices
 from .options import OPTIONS
-from .pipelines import Pipeline
+from .parsers import ListenAddress, Network
 from .sources import Given, read_sources
-from .upstream.bearer_token import BearerToken
-from .upstream.connector import UpstreamAddress
-from .values import ListenAddress, Network
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
 

@@ -3,16 +3,17 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from . import logs, pipelines, plugins, values
+from .. import logs, pipelines, plugins
+from ..engine import missing_parts
+from ..middlewares import Plugin
+from ..openai import voices
+from ..openai.voices import Voices
+from ..pipelines import Pipeline
+from ..upstream.bearer_token import BearerToken
+from ..upstream.connector import UpstreamAddress
+from . import parsers
 from .client_keys import ClientKeys
-from .engine import missing_parts
-from .middlewares import Plugin
-from .openai import voices
-from .openai.voices import Voices
 from .option import Option
-from .pipelines import Pipeline
-from .upstream.bearer_token import BearerToken
-from .upstream.connector import UpstreamAddress
 
 
 def _pipeline(text: str) -> Pipeline:
@@ -24,7 +25,7 @@ def _plugins(text: str) -> list[Plugin]:
 
 
 def _openai(text: str) -> bool:
-    wanted = values.switch(text)
+    wanted = parsers.switch(text)
     if wanted and not find_spec("av"):
         raise ValueError("needs av: install speech-gateway[openai]")
     return wanted
@@ -35,7 +36,7 @@ def _voices(text: str) -> Voices:
 
 
 def _token(text: str) -> BearerToken:
-    return BearerToken(values.token(text))
+    return BearerToken(parsers.token(text))
 
 
 def _token_file(text: str) -> BearerToken:
@@ -47,7 +48,7 @@ def _client_keys(text: str) -> ClientKeys:
 
 
 def _backend(text: str) -> UpstreamAddress | None:
-    address = values.backend(text)
+    address = parsers.backend(text)
     if address is None and (missing := missing_parts()):
         raise ValueError(
             f"needs the bundled engine, which lacks {', '.join(missing)}: "
@@ -60,7 +61,7 @@ OPTIONS = (
     Option(
         "listen",
         "GATEWAY_LISTEN",
-        values.listen_address,
+        parsers.listen_address,
         "where to listen: host:port, :port, [::1]:port or unix:/path",
         ":8080",
     ),
@@ -88,28 +89,28 @@ OPTIONS = (
     Option(
         "max-concurrency",
         "GATEWAY_MAX_CONCURRENCY",
-        values.whole(1),
+        parsers.whole(1),
         "requests that talk to the backend at once",
         "10",
     ),
     Option(
         "max-body-bytes",
         "GATEWAY_MAX_BODY_BYTES",
-        values.whole(1),
+        parsers.whole(1),
         "largest body taken, in bytes",
         "1048576",
     ),
     Option(
         "max-tts-text-size",
         "GATEWAY_MAX_TTS_TEXT_SIZE",
-        values.whole(1),
+        parsers.whole(1),
         "longest text spoken, in characters",
         "1000",
     ),
     Option(
         "stt-model",
         "GATEWAY_STT_MODEL",
-        values.text_value,
+        parsers.text_value,
         "whisper model of the packaged stt pipeline",
         "models/ggml-tiny-q5_1.bin",
     ),
@@ -130,49 +131,49 @@ OPTIONS = (
     Option(
         "max-connections",
         "GATEWAY_MAX_CONNECTIONS",
-        values.whole(1),
+        parsers.whole(1),
         "client connections at once; more are refused",
         "1000",
     ),
     Option(
         "max-queue",
         "GATEWAY_MAX_QUEUE",
-        values.whole(0),
+        parsers.whole(0),
         "requests that may wait for a slot",
         "100",
     ),
     Option(
         "queue-timeout",
         "GATEWAY_QUEUE_TIMEOUT",
-        values.seconds(),
+        parsers.seconds(),
         "longest wait for a slot, in seconds",
         "30",
     ),
     Option(
         "client-timeout",
         "GATEWAY_CLIENT_TIMEOUT",
-        values.seconds(),
+        parsers.seconds(),
         "seconds without a byte moving to or from the client",
         "30",
     ),
     Option(
         "upstream-timeout",
         "GATEWAY_UPSTREAM_TIMEOUT",
-        values.seconds(),
+        parsers.seconds(),
         "seconds without a byte from the backend",
         "120",
     ),
     Option(
         "drain-timeout",
         "GATEWAY_DRAIN_TIMEOUT",
-        values.seconds(zero=True),
+        parsers.seconds(zero=True),
         "seconds that requests get to finish when the gateway stops",
         "30",
     ),
     Option(
         "metrics-listen",
         "GATEWAY_METRICS_LISTEN",
-        values.listen_address,
+        parsers.listen_address,
         "a listener for /metrics alone, which then leaves the main one",
         example="127.0.0.1:9090",
     ),
@@ -195,14 +196,14 @@ OPTIONS = (
     Option(
         "max-speech-input",
         "GATEWAY_MAX_SPEECH_INPUT",
-        values.whole(1),
+        parsers.whole(1),
         "longest text spoken for OpenAI's clients, in characters",
         "4096",
     ),
     Option(
         "speech-by-get",
         "GATEWAY_SPEECH_BY_GET",
-        values.switch,
+        parsers.switch,
         "let a URL be spoken: GET /v1/audio/speech?input=...&voice=..., for players that take one",
         "false",
         switch=True,
@@ -217,14 +218,14 @@ OPTIONS = (
     Option(
         "max-upload-bytes",
         "GATEWAY_MAX_UPLOAD_BYTES",
-        values.whole(1),
+        parsers.whole(1),
         "largest file that OpenAI's clients may have transcribed, in bytes",
         "26214400",
     ),
     Option(
         "trusted-hops",
         "GATEWAY_TRUSTED_HOPS",
-        values.hops,
+        parsers.hops,
         "proxies whose X-Forwarded-For is believed, the nearest first: networks with commas, "
         "hops with semicolons",
         example="10.0.0.0/8",
@@ -239,17 +240,17 @@ OPTIONS = (
     Option(
         "client-share",
         "GATEWAY_CLIENT_SHARE",
-        values.share,
+        parsers.share,
         "part of the slots and of the queue that one client may have, by key or address; 1 is all",
         "1",
     ),
     Option(
-        "log-format", "GATEWAY_LOG_FORMAT", values.one_of(*logs.FORMATS), "text or json", "text"
+        "log-format", "GATEWAY_LOG_FORMAT", parsers.one_of(*logs.FORMATS), "text or json", "text"
     ),
     Option(
         "log-level",
         "GATEWAY_LOG_LEVEL",
-        values.one_of(*logs.LEVELS),
+        parsers.one_of(*logs.LEVELS),
         ", ".join(logs.LEVELS),
         "info",
     ),
