@@ -10,7 +10,7 @@ import uvloop
 
 from . import logs, standard_streams
 from .config import settings
-from .engine import EngineError
+from .embedded.launcher import EngineError
 from .plugins import PluginError
 from .server.listeners import ListenError
 from .server.open_files import TooFewFilesError

@@ -4,25 +4,25 @@ from collections.abc import Iterator
 
 from aiohttp import web
 
-from . import handlers
+from .api import plain
+from .api.interface import Face
 from .config.settings import SETTINGS, Settings
 from .endpoints import ENDPOINTS
-from .face import Face
 from .health import READINESS, Readiness
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
-from .middlewares.bearer import CheckKey
 from .middlewares.body_size import CheckBodySize
+from .middlewares.client_key import CheckKey
 from .middlewares.content_type import CheckContentType
-from .middlewares.departure import WatchDeparture
+from .middlewares.disconnect import WatchDeparture
 from .middlewares.drain import DRAIN, Drain
-from .middlewares.ending import EndExchange
 from .middlewares.forwarded import Forwarded
 from .middlewares.gate import Gate
 from .middlewares.method import CheckMethod
-from .middlewares.metrics import CountRequests
+from .middlewares.outcome import EndExchange
+from .middlewares.request_count import CountRequests
+from .middlewares.request_head import CheckHead
 from .middlewares.request_log import LogRequests
-from .middlewares.strictness import CheckHead
 from .middlewares.text import ReadText
 from .server.request_body import leave_expectation
 from .server.response_writer import PATIENCE, Patience
@@ -97,7 +97,7 @@ def _openai(settings: Settings) -> Face:
     """Return what OpenAI's clients are served by: nothing, unless that is switched on."""
     if not settings.openai:
         return Face()
-    from .openai.face import OpenAIFace  # noqa: PLC0415 - its parts may not be installed
+    from .api.openai.api import OpenAIFace  # noqa: PLC0415 - its parts may not be installed
 
     return OpenAIFace(settings)
 
@@ -122,7 +122,7 @@ def create_metrics_app(app: web.Application) -> web.Application:
     """Return the application of the metrics' own listener: app's page, and no other."""
     page = web.Application()
     page[METRICS] = app[METRICS]
-    handlers.add_page(page, "/metrics", handlers.metrics_page)
+    plain.add_page(page, "/metrics", plain.metrics_page)
     return page
 
 
@@ -132,14 +132,14 @@ def _add_routes(app: web.Application) -> None:
         app.router.add_route(
             "*",
             endpoint.path,
-            handlers.speech,
+            plain.speech,
             name=endpoint.route,
             expect_handler=leave_expectation,
         )
-    pages = {"/healthz": handlers.alive, "/readyz": handlers.ready}
+    pages = {"/healthz": plain.alive, "/readyz": plain.ready}
     if app[SETTINGS].metrics_listen is None:
-        pages["/metrics"] = handlers.metrics_page
+        pages["/metrics"] = plain.metrics_page
     for path, page in pages.items():
-        handlers.add_page(app, path, page)
+        plain.add_page(app, path, page)
     # aiohttp's own 404 would ask for the body first.
-    app.router.add_route("*", "/{path:.*}", handlers.nowhere, expect_handler=leave_expectation)
+    app.router.add_route("*", "/{path:.*}", plain.nowhere, expect_handler=leave_expectation)

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from speech_gateway.openai.audio_in import (
+from speech_gateway.media.audio_in import (
     EMPTY,
     KINDS,
     LONGEST_SECONDS,
@@ -17,8 +17,8 @@ from speech_gateway.openai.audio_in import (
     TOO_LONG,
     Upload,
 )
-from speech_gateway.openai.conversion import Conversion, ConversionError
-from speech_gateway.openai.decoding import STRANGE_RATE
+from speech_gateway.media.conversion import Conversion, ConversionError
+from speech_gateway.media.decoding import STRANGE_RATE
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
@@ -336,7 +336,7 @@ def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> Non
 
 
 def test_hours_of_silence_in_a_small_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speech_gateway.openai.audio_in.LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr("speech_gateway.media.audio_in.LONGEST_SECONDS", 0.5)
 
     assert refusal(opus_speech(1.0)) == TOO_LONG
     assert LONGEST_SECONDS == 4 * 3600

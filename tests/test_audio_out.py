@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from speech_gateway.openai.audio_out import FORMATS, AudioFormat
-from speech_gateway.openai.conversion import Conversion, ConversionError
+from speech_gateway.media.audio_out import FORMATS, AudioFormat
+from speech_gateway.media.conversion import Conversion, ConversionError
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
 from tests.support.converting import SECONDS, converted, threads
 from tests.support.ogg import cut_at_pages

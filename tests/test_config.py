@@ -6,7 +6,7 @@ from pathlib import Path
 from scripts.write_config import CONFIG, render
 from speech_gateway.config import settings
 from speech_gateway.config.options import OPTIONS
-from speech_gateway.openai.voices import PACKAGED
+from speech_gateway.pipelines.voices import PACKAGED
 
 
 def test_the_file_is_what_the_settings_definitions_make_of_it() -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import av.error
 import pytest
 
-from speech_gateway.openai.conversion import (
+from speech_gateway.media.conversion import (
     BROKEN,
     DAMAGED,
     INPUT_LIMIT,

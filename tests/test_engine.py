@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine, EngineError
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
-from speech_gateway.embedded.speech import sentences, speak
-from speech_gateway.engine import STOP_TIMEOUT, Engine, EngineError
+from speech_gateway.embedded.synthesis import sentences, speak
 from speech_gateway.pipelines import packaged
 from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine

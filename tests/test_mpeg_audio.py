@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_gateway.openai.mpeg_audio import HEAD_BYTES, frame_of
+from speech_gateway.media.mpeg_audio import HEAD_BYTES, frame_of
 from tests.support.audio import Kind, recorded
 
 BARE = (("id3v2_version", "0"), ("write_xing", "0"))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech_gateway.openai.ogg_pages import IS_OGG_OPUS_BYTES, OggPages, is_ogg_opus
+from speech_gateway.media.ogg_pages import IS_OGG_OPUS_BYTES, OggPages, is_ogg_opus
 from tests.support.audio import Kind, opus_speech, recorded
 from tests.support.converting import Pieces
 from tests.support.ogg import cut_at_pages, opus_packets

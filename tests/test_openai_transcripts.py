@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.openai.transcripts import (
+from speech_gateway.api.openai.transcript_formats import (
     Transcript,
     TranscriptEvents,
     TranscriptReader,

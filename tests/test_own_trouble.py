@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from speech_gateway.openai.conversion import BROKEN, Source
+from speech_gateway.media.conversion import BROKEN, Source
 from tests.support.audio import Kind, recorded
 from tests.support.backend import ScriptedBackend, answer, says
 from tests.support.gateway import Served, serving
@@ -66,7 +66,7 @@ async def test_converted_audio_that_cannot_be_kept_may_be_tried_again(
     openai: Served, disk: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request.getfixturevalue(disk)
-    monkeypatch.setattr("speech_gateway.openai.recording.HELD_IN_MEMORY", 1)
+    monkeypatch.setattr("speech_gateway.api.openai.recording.HELD_IN_MEMORY", 1)
 
     refused = await send(openai, form([("file", AUDIO)]))
 
@@ -92,7 +92,7 @@ async def test_an_upload_that_cannot_be_read_back_may_be_tried_again(
 async def test_an_upload_that_is_decoded_but_not_encoded_may_be_tried_again(
     openai: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.openai.audio_in.CODEC_OPTIONS", {"vbr": "of no kind"})
+    monkeypatch.setattr("speech_gateway.media.audio_in.CODEC_OPTIONS", {"vbr": "of no kind"})
 
     assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
 
@@ -103,7 +103,7 @@ async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(
     def fail(*_: object) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr("speech_gateway.openai.audio_in.container_of", fail)
+    monkeypatch.setattr("speech_gateway.media.audio_in.container_of", fail)
 
     assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
 
@@ -115,7 +115,7 @@ async def test_speech_whose_conversion_has_a_fault_counts_as_the_gateways_own(
         source.read(100)
         raise KeyError("inside")
 
-    monkeypatch.setattr("speech_gateway.openai.audio_out.Encoded.__call__", fail)
+    monkeypatch.setattr("speech_gateway.media.audio_out.Encoded.__call__", fail)
     backend.script = says(answer(streamkit_speech(0.5)))
 
     await order(openai, response_format="mp3")

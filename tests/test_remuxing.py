@@ -6,8 +6,8 @@ import io
 import av
 import pytest
 
-from speech_gateway.openai.conversion import Conversion
-from speech_gateway.openai.remuxing import remux_to_ogg, samples_of
+from speech_gateway.media.conversion import Conversion
+from speech_gateway.media.remuxing import remux_to_ogg, samples_of
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.converting import SECONDS, Pieces, threads
 from tests.support.ogg import cut_at_pages, opus_packets, packet_samples, pages, seconds_of

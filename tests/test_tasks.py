@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from speech_gateway.openai.conversion import Source
-from speech_gateway.openai.speech import Converted
+from speech_gateway.api.openai.speech import Converted
+from speech_gateway.media.conversion import Source
 from speech_gateway.tasks import cancel_and_wait
 from speech_gateway.upstream.response_parser import UpstreamError
 from tests.support.converting import threads

@@ -4,11 +4,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from .. import logs, pipelines, plugins
-from ..engine import missing_parts
+from ..embedded.launcher import missing_parts
 from ..middlewares import Plugin
-from ..openai import voices
-from ..openai.voices import Voices
-from ..pipelines import Pipeline
+from ..pipelines import Pipeline, voices
+from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
 from ..upstream.connector import UpstreamAddress
 from . import parsers

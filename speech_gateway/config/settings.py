@@ -10,8 +10,8 @@ from aiohttp import web
 
 from .. import pipelines, standard_streams
 from ..middlewares import Plugin
-from ..openai.voices import Voices
 from ..pipelines import Pipeline
+from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
 from ..upstream.connector import UpstreamAddress
 from .client_keys import ClientKeys

@@ -15,8 +15,8 @@ import uvloop
 
 from .. import logs, standard_streams
 from ..config import parsers
-from ..engine import READY, missing_parts
 from ..server.listeners import Bounds, ListenError, listen
+from .launcher import READY, missing_parts
 
 REMOVALS = 3
 """A socket may be bound, and may be given its name, while the folder is emptied."""

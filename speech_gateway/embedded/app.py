@@ -11,7 +11,7 @@ from .espeak import Espeak
 from .parts import CallError, CallReader
 from .plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from .recognizers import Recognizer, RecognizerGoneError, Recognizers, UndecodableError
-from .speech import speak
+from .synthesis import speak
 
 MEDIA_TIMEOUT = 5.0
 """Seconds within which the media part must begin, as StreamKit has it."""

@@ -15,7 +15,7 @@ from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 from .. import standard_streams
 from ..app import create_app, create_metrics_app
 from ..config.settings import Settings
-from ..engine import Engine
+from ..embedded.launcher import Engine
 from ..middlewares.drain import DRAIN
 from ..tasks import cancel_and_wait
 from ..upstream.connector import UpstreamAddress

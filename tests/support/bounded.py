@@ -7,8 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_gateway.openai.audio_in import Upload
-from speech_gateway.openai.conversion import ConversionError
+from speech_gateway.media.audio_in import Upload
+from speech_gateway.media.conversion import ConversionError
 from tests.support.converting import Pieces
 
 SAFETY_BYTES = 1 << 30

@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 
 from speech_gateway.embedded.espeak import Espeak
 from speech_gateway.embedded.plan import SpeakPlan
-from speech_gateway.embedded.speech import speak
+from speech_gateway.embedded.synthesis import speak
 
 
 @cache

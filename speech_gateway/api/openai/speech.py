@@ -5,20 +5,20 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
-from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import Body, PassedOn, Shape, first_sound, relay
-from ..server.response_writer import ClientSide, Transform
-from ..tasks import cancel_and_wait
-from ..upstream.call import Answer, Call, as_refusal
-from ..upstream.client import SKIT
-from ..upstream.response_parser import UpstreamError
-from .conversion import Conversion, ConversionBrokenError, ConversionError, Convert
-from .errors import error_event
-from .events import EVENT_STREAM, AudioEvents
-from .ogg_pages import is_ogg_opus
-from .remuxing import remux_to_ogg
+from ...exchange import EXCHANGE, REQUEST_ID
+from ...media.conversion import Conversion, ConversionBrokenError, ConversionError, Convert
+from ...media.ogg_pages import is_ogg_opus
+from ...media.remuxing import remux_to_ogg
+from ...relay import Body, PassedOn, Shape, first_sound, relay
+from ...server.response_writer import ClientSide, Transform
+from ...tasks import cancel_and_wait
+from ...upstream.call import Answer, Call, as_refusal
+from ...upstream.client import SKIT
+from ...upstream.response_parser import UpstreamError
+from .error_format import error_event
 from .resources import RESOURCES
-from .speech_order import SPEECH_ORDER, SpeechOrder
+from .server_sent_events import EVENT_STREAM, AudioEvents
+from .speech_request import SPEECH_ORDER, SpeechOrder
 
 
 async def speech(request: web.Request) -> web.StreamResponse:

@@ -8,15 +8,15 @@ from typing import Any
 
 from aiohttp import web
 
-from ..endpoints import READ_METHODS
-from ..exchange import EXCHANGE, Exchange
-from ..middlewares import Handler, Step
-from ..middlewares.text import BYTE_ORDER_MARK
-from ..server.request_body import ClientBody
-from .audio_out import FORMATS, AudioFormat
-from .endpoints import SPEECH
-from .errors import FieldError
-from .voices import FASTEST, SLOWEST, Voices
+from ...endpoints import READ_METHODS
+from ...exchange import EXCHANGE, Exchange
+from ...media.audio_out import FORMATS, AudioFormat
+from ...middlewares import Handler, Step
+from ...middlewares.text import BYTE_ORDER_MARK
+from ...pipelines.voices import FASTEST, SLOWEST, Voices
+from ...server.request_body import ClientBody
+from .audio_endpoints import SPEECH
+from .error_format import FieldError
 
 DEFAULT_FORMAT = "mp3"
 ESCAPED_CHARACTER = 12

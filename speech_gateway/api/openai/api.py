@@ -2,25 +2,26 @@
 
 from aiohttp import web
 
-from ..config.settings import Settings
-from ..face import Face
-from ..handlers import add_page
-from ..server.request_body import leave_expectation
-from ..upstream.client import Skit
-from . import pages, voices
-from .endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
-from .errors import phrase
+from ...config.settings import Settings
+from ...pipelines import voices
+from ...server.request_body import leave_expectation
+from ...upstream.client import Skit
+from ..interface import Face
+from ..plain import add_page
+from . import model_lists
+from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
+from .error_format import phrase
 from .resources import RESOURCES, Resources
 from .speech import speech
-from .speech_order import ReadSpeechOrder, most_bytes
+from .speech_request import ReadSpeechOrder, most_bytes
 from .transcriptions import JSON, most_form_bytes, most_json_bytes, transcriptions
 
 PAGES = {
-    "/v1/models": pages.models,
-    "/v1/models/{model:.+}": pages.model,
-    "/v1/audio/models": pages.audio_models,
-    "/v1/audio/voices": pages.voices,
-    "/v1/audio/speech/voices": pages.voices,
+    "/v1/models": model_lists.models,
+    "/v1/models/{model:.+}": model_lists.model,
+    "/v1/audio/models": model_lists.audio_models,
+    "/v1/audio/voices": model_lists.voices,
+    "/v1/audio/speech/voices": model_lists.voices,
 }
 OPTIONAL_SLASH = "{slash:/?}"
 WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
@@ -75,4 +76,4 @@ class OpenAIFace(Face):
                 expect_handler=leave_expectation,
             )
         for path in ("/v1{path:(/.*)?}", *WITHOUT_PREFIX):
-            app.router.add_route("*", path, pages.nowhere, expect_handler=leave_expectation)
+            app.router.add_route("*", path, model_lists.nowhere, expect_handler=leave_expectation)

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from .errors import error_object
+from .error_format import error_object
 from .resources import RESOURCES
 
 SPEAKING = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")

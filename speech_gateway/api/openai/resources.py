@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from aiohttp import web
 
-from ..pipelines import Pipeline
-from ..upstream.call_format import CallTemplate
-from ..upstream.client import Skit
-from .voices import Voices
+from ...pipelines import Pipeline
+from ...pipelines.voices import Voices
+from ...upstream.call_format import CallTemplate
+from ...upstream.client import Skit
 
 MOST_TEMPLATES = 256
 """Calls' beginnings that are kept: by voice and speed, or by language."""

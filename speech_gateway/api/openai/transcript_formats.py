@@ -9,10 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
-from ..upstream.json_stream import JsonObjects, Part
-from ..upstream.response_parser import UpstreamError
-from .events import event
+from ...upstream.json_stream import JsonObjects, Part
+from ...upstream.response_parser import UpstreamError
 from .languages import name_of
+from .server_sent_events import event
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of transcripts that are held until they are all there; days of speech."""

@@ -11,10 +11,10 @@ from typing import IO, Any, Protocol
 
 from aiohttp import web
 
-from ..server.request_body import ClientBody, too_large
-from .errors import FieldError, cannot_keep
-from .form import Form
+from ...server.request_body import ClientBody, too_large
+from .error_format import FieldError, cannot_keep
 from .transcription_fields import TranscriptionFields
+from .transcription_form import Form
 
 READ_AT_ONCE = 64 * 1024
 JSON_AUDIO = "input_audio"

@@ -4,19 +4,19 @@ import asyncio
 
 from aiohttp import web
 
-from .config.settings import SETTINGS
-from .endpoints import ENDPOINTS, READ_METHODS
-from .exchange import EXCHANGE, REQUEST_ID
-from .health import READINESS
-from .metrics import METRICS
-from .middlewares import Handler
-from .relay import Shape, Speech, Transcripts, relay
-from .server.request_body import ClientBody, leave_expectation
-from .tasks import cancel_and_wait
-from .upstream.call import Call, as_refusal
-from .upstream.client import SKIT
-from .upstream.response_parser import UpstreamError
-from .upstream.transcripts import Unwrapper
+from ..config.settings import SETTINGS
+from ..endpoints import ENDPOINTS, READ_METHODS
+from ..exchange import EXCHANGE, REQUEST_ID
+from ..health import READINESS
+from ..metrics import METRICS
+from ..middlewares import Handler
+from ..relay import Shape, Speech, Transcripts, relay
+from ..server.request_body import ClientBody, leave_expectation
+from ..tasks import cancel_and_wait
+from ..upstream.call import Call, as_refusal
+from ..upstream.client import SKIT
+from ..upstream.response_parser import UpstreamError
+from ..upstream.transcripts import Unwrapper
 
 SPEECH = Shape(Speech)
 TRANSCRIPTS = Shape(lambda call: Transcripts(call, Unwrapper()))

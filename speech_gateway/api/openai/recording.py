@@ -10,10 +10,10 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
-from ..tasks import cancel_and_wait
-from .conversion import Conversion, ConversionBrokenError, ConversionError
-from .errors import FieldError, cannot_keep
-from .form import FILE
+from ...media.conversion import Conversion, ConversionBrokenError, ConversionError
+from ...tasks import cancel_and_wait
+from .error_format import FieldError, cannot_keep
+from .transcription_form import FILE
 from .uploads import READ_AT_ONCE, Upload
 
 HELD_IN_MEMORY = 1024 * 1024

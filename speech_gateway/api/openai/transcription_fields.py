@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .errors import FieldError
+from .error_format import FieldError
 from .languages import code_of
 
 FORMATS = ("json", "text", "srt", "verbose_json", "vtt")

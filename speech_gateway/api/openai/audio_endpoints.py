@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from ..endpoints import STT, TTS, Endpoint
-from .errors import phrase
+from ...endpoints import STT, TTS, Endpoint
+from .error_format import phrase
 
 SPEECH = Endpoint(
     name=TTS.name,

@@ -5,8 +5,8 @@ import logging
 
 from aiohttp import web
 
+from ..api.interface import Face
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
-from ..face import Face
 from ..server.keep_alive import decide_persistence
 from ..server.response_writer import break_off
 from . import Handler, Step

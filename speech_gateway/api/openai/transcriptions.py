@@ -6,24 +6,24 @@ from contextlib import asynccontextmanager
 
 from aiohttp import hdrs, web
 
-from ..config.settings import SETTINGS
-from ..exchange import EXCHANGE, REQUEST_ID
-from ..relay import PassedOn, Shape, backend_error, relay
-from ..server.request_body import ClientBody
-from ..tasks import cancel_and_wait
-from ..upstream.call import Answer, Call, as_refusal
-from ..upstream.client import SKIT
-from ..upstream.response_parser import UpstreamError
-from ..upstream.transcripts import refuse_html
-from .audio_in import Upload as AudioConversion
-from .conversion import Conversion
-from .errors import error_event
-from .events import EVENT_STREAM
-from .form import FIELD_LIMIT, Form
+from ...config.settings import SETTINGS
+from ...exchange import EXCHANGE, REQUEST_ID
+from ...media.audio_in import Upload as AudioConversion
+from ...media.conversion import Conversion
+from ...relay import PassedOn, Shape, backend_error, relay
+from ...server.request_body import ClientBody
+from ...tasks import cancel_and_wait
+from ...upstream.call import Answer, Call, as_refusal
+from ...upstream.client import SKIT
+from ...upstream.response_parser import UpstreamError
+from ...upstream.transcripts import refuse_html
+from .error_format import error_event
 from .recording import Recording, WrongLanguageError
 from .resources import RESOURCES
+from .server_sent_events import EVENT_STREAM
+from .transcript_formats import MOST_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
-from .transcripts import MOST_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
+from .transcription_form import FIELD_LIMIT, Form
 from .uploads import FormUpload, JsonUpload, Upload
 
 JSON = "application/json"

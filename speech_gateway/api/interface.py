@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from aiohttp import web
 
-from .endpoints import Endpoint
-from .middlewares import Plugin
-from .upstream.client import Skit
+from ..endpoints import Endpoint
+from ..middlewares import Plugin
+from ..upstream.client import Skit
 
 
 class Face:

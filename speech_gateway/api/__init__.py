@@ -1,0 +1,1 @@
+"""What clients speak: an API a module or package, on the same pipelines."""
