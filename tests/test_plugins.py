@@ -9,8 +9,8 @@ import pytest
 from speech_gateway.plugins import PluginError, load
 from tests.support.backend import ScriptedBackend
 from tests.support.gateway import serving
+from tests.support.paths import README
 
-README = Path(__file__).parent.parent / "README.rst"
 RAISING = """
 from aiohttp import web
 class Raising:

@@ -11,11 +11,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.paths import ROOT
+
 from .client import RawClient, connect
 from .network import Machine
 from .process import free_port
 
-CONFIG = Path(__file__).parents[2] / "config" / "haproxy" / "haproxy.cfg"
+CONFIG = ROOT / "config" / "haproxy" / "haproxy.cfg"
 MISSING = "" if shutil.which("haproxy") else "needs haproxy"
 """Why it cannot be run here; empty where it can be."""
 SERVERS = ("one", "two", "three")

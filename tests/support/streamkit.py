@@ -7,12 +7,12 @@ packet of zero bytes on the last page. ``tests/cases`` has two answers of a real
 import struct
 from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
+
+from tests.support.paths import CASES
 
 from .audio import opus_speech
 from .ogg import opus_packets
 
-CASES = Path(__file__).parent.parent / "cases"
 PACKET_SECONDS = 0.02
 PACKET_SAMPLES = 960
 FIRST, LAST = 2, 4

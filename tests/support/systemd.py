@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from tests.support.paths import ROOT
+
 from . import network
 from .network import Machine
 
@@ -83,7 +85,7 @@ class Host:
 
     def make(self, *words: str) -> str:
         """Run make with words, on the host's files but with the outer network."""
-        root = Path(__file__).parents[2]
+        root = ROOT
         done = subprocess.run(
             ["nsenter", f"--target={self.pid}", "-m", "--", "make", "-s", "-C", str(root), *words],
             check=False,

@@ -1,7 +1,6 @@
 """When there is sound in the beginning of an answer, and when there never will be."""
 
 import struct
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +10,8 @@ from speech_gateway.upstream.response_parser import UpstreamError
 from speech_gateway.upstream.sound import MOST_HELD, FirstSound
 from tests.support.audio import Kind, recorded
 from tests.support.ogg import cut_at_pages
+from tests.support.paths import CASES
 
-CASES = Path(__file__).with_name("cases")
 SPEECH = CASES.joinpath("streamkit-speech.ogg").read_bytes()
 NO_SOUND = CASES.joinpath("streamkit-no-sound.ogg").read_bytes()
 

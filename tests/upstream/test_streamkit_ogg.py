@@ -2,8 +2,8 @@
 
 from tests.support.audio import heard
 from tests.support.ogg import opus_packets
+from tests.support.paths import CASES
 from tests.support.streamkit import (
-    CASES,
     as_streamkit,
     recorded_speech,
     streamkit_speech,

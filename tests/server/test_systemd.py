@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
@@ -21,13 +20,13 @@ from tests.support.backend import (
     scripted_backend,
 )
 from tests.support.client import RawClient
+from tests.support.paths import README
 from tests.support.systemd import CREDENTIALS, PYTHON, UNITS, Host
 
 PREFIX = "/opt/speech-gateway"
 CONFIG = "/etc/speech-gateway"
 SERVICE, SOCKET = "speech-gateway.service", "speech-gateway.socket"
 PORT = 8080
-README = Path(__file__).parent.parent / "README.rst"
 MISSING = systemd.MISSING or systemd.python_missing()
 
 pytestmark = [

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.ogg import seconds_of
+from tests.support.paths import README, ROOT
 from tests.support.program import serving_program
 from tests.support.speech import spoken
 
-README = Path(__file__).parent.parent / "README.rst"
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.",
     "The boy was there when the sun rose.",
@@ -26,7 +26,7 @@ SENTENCES = [
 PAGE = 110
 PAGE_SECONDS = 0.02
 """About what a page of speech has, and the pace at which a microphone gives them."""
-SCRIPT = Path(__file__).parent.parent / "scripts" / "stt.sh"
+SCRIPT = ROOT / "scripts" / "stt.sh"
 
 
 def commands() -> Iterator[str]:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.client import connect
-
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
 
 
 def run(*argv: str | Path) -> None:

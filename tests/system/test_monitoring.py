@@ -31,12 +31,12 @@ from tests.support.backend import (
 )
 from tests.support.client import connect
 from tests.support.gateway import Served
+from tests.support.paths import ROOT
 from tests.support.program import serving_program
 from tests.support.prometheus import LOOK_INTERVAL, MISSING, Prometheus, running_prometheus, until
 from tests.support.promql import alert_parts, metrics
-from tests.test_readme import command, commands
+from tests.system.test_readme import command, commands
 
-ROOT = Path(__file__).parent.parent
 CONFIG = ROOT / "config" / "prometheus" / "prometheus.yml"
 RULES = CONFIG.with_name("rules.yml")
 RULES_TEST = CONFIG.with_name("rules_test.yml")

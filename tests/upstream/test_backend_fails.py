@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -18,13 +17,14 @@ from tests.support.backend import (
 from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
 from tests.support.ogg import cut_at_pages
+from tests.support.paths import CASES
 from tests.support.process import resident
 from tests.support.program import serving_program
 
 GIGABYTES = 2
 PIECE = b"a piece"
-NO_SOUND = Path(__file__).with_name("cases").joinpath("streamkit-no-sound.ogg").read_bytes()
-SPEECH = Path(__file__).with_name("cases").joinpath("streamkit-speech.ogg").read_bytes()
+NO_SOUND = (CASES / "streamkit-no-sound.ogg").read_bytes()
+SPEECH = (CASES / "streamkit-speech.ogg").read_bytes()
 PAGES = cut_at_pages(NO_SOUND)
 HTML = b"<html>It works!</html>"
 ERROR = b'{"error": "no such voice"}'

@@ -11,12 +11,12 @@ from typing import Any, BinaryIO
 import pytest
 
 from speech_gateway.media.conversion import BROKEN, Source
+from tests.api.openai.test_forms import AUDIO, form, hear, send
+from tests.api.openai.test_requests import error_of, order
 from tests.support.audio import Kind, recorded
 from tests.support.backend import ScriptedBackend, answer, says
 from tests.support.gateway import Served, serving
 from tests.support.streamkit import streamkit_speech
-from tests.test_openai_forms import AUDIO, form, hear, send
-from tests.test_openai_requests import error_of, order
 
 MP4 = recorded(Kind("ipod", "aac"), 1.0)
 

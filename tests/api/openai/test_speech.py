@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from tests.api.openai.test_requests import error_of, order
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.backend import LAST_CHUNK, OK_CHUNKED, ScriptedBackend, answer, chunk, says
 from tests.support.gateway import Served, serving
 from tests.support.ogg import cut_at_pages
 from tests.support.ogg import seconds_of as ogg_seconds
 from tests.support.streamkit import recorded_speech, streamkit_speech, without_sound
-from tests.test_openai_requests import error_of, order
 
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
 SECONDS = 0.6

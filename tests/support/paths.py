@@ -1,0 +1,8 @@
+"""Where things are, whichever folder a test stands in."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = ROOT / "README.rst"
+CASES = ROOT / "tests" / "cases"
+"""Bytes from the real world."""
