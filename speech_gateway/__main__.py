@@ -10,25 +10,10 @@ import uvloop
 
 from . import logs, standard_streams
 from .config import settings
-from .embedded.launcher import EngineError
-from .plugins import PluginError
-from .server.listeners import ListenError
-from .server.open_files import TooFewFilesError
+from .errors import CANNOT_SERVE, StartupError
 from .server.sd_notify import Supervisor
-from .server.service import ServiceError, serve
-from .server.socket_activation import InheritedError, take_sockets
-
-WRONG_SETTINGS = 2
-CANNOT_SERVE = 1
-FOR_PEOPLE = (
-    ServiceError,
-    TooFewFilesError,
-    InheritedError,
-    ListenError,
-    EngineError,
-    PluginError,
-)
-"""What tells by itself why the gateway cannot serve."""
+from .server.service import serve
+from .server.socket_activation import take_sockets
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +22,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the gateway; return the exit status."""
     standard_streams.ensure_open()
     try:
-        loaded, check_only = settings.load(sys.argv[1:] if argv is None else argv, os.environ)
-    except settings.SettingsError as error:
+        return _run(sys.argv[1:] if argv is None else argv)
+    except StartupError as error:
         for problem in error.problems:
             _say(problem)
-        return WRONG_SETTINGS
+        return error.exit_status
+    except Exception as error:
+        _say(f"cannot serve, for an unexpected {type(error).__name__}: {error}")
+        log.debug("it came from here", exc_info=True)
+        return CANNOT_SERVE
+
+
+def _run(argv: Sequence[str]) -> int:
+    loaded, check_only = settings.load(argv, os.environ)
     if check_only:
         for warning in settings.warnings(loaded):
             _say(f"warning: {warning}")
@@ -53,17 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _spare_the_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens
-    try:
-        inherited = take_sockets(os.environ)
-        greet = for_people and loaded.skit_url is None
-        uvloop.run(serve(loaded, supervisor, inherited, greet=greet))
-    except FOR_PEOPLE as error:
-        _say(str(error))
-        return CANNOT_SERVE
-    except Exception as error:
-        _say(f"cannot serve, for an unexpected {type(error).__name__}: {error}")
-        log.debug("it came from here", exc_info=True)
-        return CANNOT_SERVE
+    inherited = take_sockets(os.environ)
+    greet = for_people and loaded.skit_url is None
+    uvloop.run(serve(loaded, supervisor, inherited, greet=greet))
     return 0
 
 

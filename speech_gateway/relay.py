@@ -8,11 +8,11 @@ from typing import Protocol
 
 from aiohttp import web
 
+from .errors import UpstreamError, as_http
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .server.keep_alive import decide_persistence
 from .server.response_writer import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
-from .upstream.call import Answer, Call, as_refusal
-from .upstream.response_parser import UpstreamError
+from .upstream.call import Answer, Call
 from .upstream.sound import FirstSound
 from .upstream.transcripts import refuse_html
 
@@ -135,18 +135,15 @@ async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamRes
     """Answer request with what the backend answers, in that shape.
 
     Raises:
-        web.HTTPException: there is nothing to relay, for a fault of the backend's or the upload's.
+        UpstreamError: the backend failed before there was anything to relay.
+        web.HTTPException: the upload failed before there was.
     """
     body = shape.body(call)
     try:
-        try:
-            answer = await call.answer()
-            if answer.status >= 400:
-                return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
-            await body.open(answer)
-        except UpstreamError as error:
-            request[EXCHANGE].explain(f"the backend failed: {error}")
-            raise as_refusal(error) from error
+        answer = await call.answer()
+        if answer.status >= 400:
+            return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
+        await body.open(answer)
         return await _send(request, answer, body, shape)
     finally:
         await body.close()
@@ -165,8 +162,9 @@ async def _send(
         await body.relay(client)
     except UpstreamError as error:
         request[EXCHANGE].explain(f"the backend broke off: {error}")
-        client.say(shape.last_words, as_refusal(error))
-        await _break_after_last_words(request, as_refusal(error).status)
+        fault = as_http(error)
+        client.say(shape.last_words, fault)
+        await _break_after_last_words(request, fault.status)
     except web.HTTPException as fault:
         request[EXCHANGE].explain(f"the request failed: {fault.text}")
         client.say(shape.last_words, fault)

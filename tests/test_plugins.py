@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.plugins import PluginError, load
+from speech_gateway.plugins import load
 from tests.support.backend import ScriptedBackend
 from tests.support.gateway import serving
 from tests.support.paths import README
@@ -107,5 +107,5 @@ async def test_a_plugin_that_raises_fails_its_own_request_alone(
     ],
 )
 def test_what_is_no_plugin_is_refused(module: str, reference: str, said: str) -> None:
-    with pytest.raises(PluginError, match=re.escape(said)):
+    with pytest.raises(ValueError, match=re.escape(said)):
         load(reference.format(module=module))

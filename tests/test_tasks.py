@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from speech_gateway.api.openai.speech import Converted
+from speech_gateway.errors import UpstreamError
 from speech_gateway.media.conversion import Source
 from speech_gateway.tasks import cancel_and_wait
-from speech_gateway.upstream.response_parser import UpstreamError
 from tests.support.converting import threads
 
 

@@ -13,9 +13,8 @@ from ..middlewares import Handler
 from ..relay import Shape, Speech, Transcripts, relay
 from ..server.request_body import ClientBody, leave_expectation
 from ..tasks import cancel_and_wait
-from ..upstream.call import Call, as_refusal
+from ..upstream.call import Call
 from ..upstream.client import SKIT
-from ..upstream.response_parser import UpstreamError
 from ..upstream.transcripts import Unwrapper
 
 SPEECH = Shape(Speech)
@@ -26,12 +25,8 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Call the backend with the client's body, and stream its answer back meanwhile."""
     exchange = request[EXCHANGE]
     answer = _answer_text if exchange.endpoint.holds_text else _answer_upload
-    try:
-        async with request.app[SKIT].call(exchange, request[REQUEST_ID]) as call:
-            return await answer(request, call)
-    except UpstreamError as error:
-        exchange.explain(f"the backend was not reached: {error}")
-        raise as_refusal(error) from error
+    async with request.app[SKIT].call(exchange, request[REQUEST_ID]) as call:
+        return await answer(request, call)
 
 
 async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:

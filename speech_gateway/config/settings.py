@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from .. import pipelines, standard_streams
+from ..errors import WRONG_SETTINGS, StartupError
 from ..middlewares import Plugin
 from ..pipelines import Pipeline
 from ..pipelines.voices import Voices
@@ -22,14 +23,6 @@ from .parsers import ListenAddress, Network
 from .sources import Given, read_sources
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
-
-
-class SettingsError(Exception):
-    """The gateway cannot start with these settings; ``problems`` are for people, a line each."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     """Return the settings, and whether they were only to be checked.
 
     Raises:
-        SettingsError: with all that is wrong.
+        StartupError: with all that is wrong.
         SystemExit: after ``--help`` was printed.
     """
     sources = read_sources(OPTIONS, argv, environ)
@@ -89,7 +82,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
             f"{sources.given['token-file'].origin}) are both given; only one of them may be"
         )
     if sources.problems or problems:
-        raise SettingsError([*sources.problems, *problems])
+        raise StartupError(*sources.problems, *problems, exit_status=WRONG_SETTINGS)
     return _settings(parsed), sources.check_only
 
 

@@ -15,7 +15,8 @@ import uvloop
 
 from .. import logs, standard_streams
 from ..config import parsers
-from ..server.listeners import Bounds, ListenError, listen
+from ..errors import StartupError
+from ..server.listeners import Bounds, listen
 from .launcher import READY, missing_parts
 
 REMOVALS = 3
@@ -49,7 +50,7 @@ def main() -> int:
     logs.set_up("text", "info", os.environ)
     try:
         uvloop.run(_serve(address, child=child))
-    except ListenError as error:
+    except StartupError as error:
         parser.error(str(error))
     return 0
 

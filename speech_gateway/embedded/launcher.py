@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 from ..config.parsers import LONGEST_SOCKET_PATH
+from ..errors import StartupError
 from ..tasks import cancel_and_wait
 from ..upstream.connector import UpstreamAddress
 
@@ -29,10 +30,6 @@ _PARTS = {
 }
 
 log = logging.getLogger(__name__)
-
-
-class EngineError(Exception):
-    """The bundled engine does not start."""
 
 
 def missing_parts() -> list[str]:
@@ -62,7 +59,7 @@ class Engine:
         """Start the engine and wait until it serves.
 
         Raises:
-            EngineError: it did not come up.
+            StartupError: it did not come up.
         """
         process = await self._spawn()
         self._keeper = asyncio.create_task(self._keep(process))
@@ -80,28 +77,28 @@ class Engine:
         try:
             folder = Path(tempfile.mkdtemp(prefix="speech-gateway-"))
         except OSError as error:
-            raise EngineError(
+            raise StartupError(
                 "the bundled engine needs a folder for temporary files that can be written to "
                 f"(TMPDIR): {error.strerror}"
             ) from error
         try:
             path = folder / "socket"
             if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
-                raise EngineError(
+                raise StartupError(
                     "the bundled engine needs a folder for temporary files whose path is shorter "
                     f"(TMPDIR): with its own socket's name, at most {LONGEST_SOCKET_PATH} bytes"
                 )
             process = await self._serving(path)
             self._hold(path)
         except OSError as error:
-            raise EngineError(f"the bundled engine cannot be started: {error.strerror}") from error
+            raise StartupError(f"the bundled engine cannot be started: {error.strerror}") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         log.info("the bundled engine serves, as process %d", process.pid)
         return process
 
     async def _serving(self, path: Path) -> asyncio.subprocess.Process:
-        """Return an engine that serves on path; raises OSError, EngineError."""
+        """Return an engine that serves on path; raises OSError, StartupError."""
         self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "speech_gateway.embedded", "--listen", f"unix:{path}"),
@@ -123,7 +120,7 @@ class Engine:
             if line != READY:  # there is nothing that it could finish
                 await _kill(process)
         if line != READY:
-            raise EngineError("the bundled engine did not start; its own words are above")
+            raise StartupError("the bundled engine did not start; its own words are above")
         return process
 
     def _hold(self, path: Path) -> None:
@@ -150,7 +147,7 @@ class Engine:
                 try:
                     process = await self._spawn()
                     break
-                except EngineError as error:
+                except StartupError as error:
                     log.error("%s", error)
                     pause = min(2 * pause, LONGEST_PAUSE)
 

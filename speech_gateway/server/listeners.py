@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from aiohttp import hdrs, web
 
 from ..config.parsers import ListenAddress
+from ..errors import StartupError
 from .aiohttp_internals import LONGEST_LINGER, SERVER, Runner
 from .unix_socket import UnixSocket
 
@@ -38,10 +39,6 @@ class Bounds:
         A whole one, within reason: behind one that is still on its way, a client's FIN is not seen.
         """
         return max(min(self.body, MOST_READ_AHEAD), LEAST_READ_AHEAD)
-
-
-class ListenError(Exception):
-    """An address cannot be listened on; the message is for people."""
 
 
 class Listener:
@@ -99,7 +96,7 @@ async def listen(
     """Serve app until stack unwinds, on what was inherited or else on address.
 
     Raises:
-        ListenError: the address cannot be had; the message is for people.
+        StartupError: the address cannot be had; the message is for people.
     """
     listener = Listener(app, bounds)
     stack.push_async_callback(listener.stop)
@@ -128,7 +125,7 @@ def _listening_on(address: ListenAddress) -> Iterator[None]:
     except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
         where = address.unix_path or f"{address.host}:{address.port}"
         reason = getattr(error, "strerror", None) or error
-        raise ListenError(f"cannot listen on {where}: {reason}") from error
+        raise StartupError(f"cannot listen on {where}: {reason}") from error
 
 
 async def _sign(_request: web.Request, response: web.StreamResponse) -> None:

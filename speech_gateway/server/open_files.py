@@ -3,6 +3,8 @@
 import logging
 import resource
 
+from ..errors import StartupError
+
 RESERVE = 128
 """Files for what is neither a client's connection nor a call: listeners, scrapes, log, engine."""
 FILES_A_CALL = 2
@@ -11,17 +13,13 @@ FILES_A_CALL = 2
 log = logging.getLogger(__name__)
 
 
-class TooFewFilesError(Exception):
-    """The process may not open enough files to serve at all; the message is for people."""
-
-
 def connections_with_files(connections: int, calls: int) -> int:
     """Return how many client connections there is room for, beside calls to the backend.
 
     The soft limit is raised as far as needed and allowed (setrlimit(2)).
 
     Raises:
-        TooFewFilesError: not even one connection would find a file.
+        StartupError: not even one connection would find a file.
     """
     beside = calls * FILES_A_CALL + RESERVE
     wanted = connections + beside
@@ -30,7 +28,7 @@ def connections_with_files(connections: int, calls: int) -> int:
         return connections
     found = room - beside
     if found < 1:
-        raise TooFewFilesError(
+        raise StartupError(
             f"the process may open {room} files, and {calls} calls at once want at least "
             f"{beside + 1}; allow more (ulimit -n, LimitNOFILE=), or lower max-concurrency"
         )

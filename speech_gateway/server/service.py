@@ -16,6 +16,7 @@ from .. import standard_streams
 from ..app import create_app, create_metrics_app
 from ..config.settings import Settings
 from ..embedded.launcher import Engine
+from ..errors import StartupError
 from ..middlewares.drain import DRAIN
 from ..tasks import cancel_and_wait
 from ..upstream.connector import UpstreamAddress
@@ -29,10 +30,6 @@ LAST_REQUESTS = 0.5
 """Seconds in which connections taken from a socket that others go on with may bring a request."""
 
 log = logging.getLogger(__name__)
-
-
-class ServiceError(Exception):
-    """The gateway cannot serve; the message is for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +83,13 @@ async def running(
     """Serve as settings say, until the block ends; on inherited sockets where there are any.
 
     Raises:
-        ServiceError: the parser is not safe.
-        TooFewFilesError: the process may open too few files.
-        ListenError: an address cannot be listened on.
-        EngineError: the bundled engine does not start.
+        StartupError: the parser is not safe.
+        StartupError: the process may open too few files.
+        StartupError: an address cannot be listened on.
+        StartupError: the bundled engine does not start.
     """
     if HttpRequestParser is HttpRequestParserPy:
-        raise ServiceError(
+        raise StartupError(
             "aiohttp runs without its C parser, and the one in Python is too lax for an open "
             "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
         )

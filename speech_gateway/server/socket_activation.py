@@ -8,19 +8,17 @@ import re
 import socket
 from collections.abc import MutableMapping
 
+from ..errors import StartupError
+
 FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
-
-
-class InheritedError(Exception):
-    """What was handed over is no listening socket; the message is for people."""
 
 
 def take_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
     """Return the sockets meant for this process, and leave no word of them for its children.
 
     Raises:
-        InheritedError: one of them cannot be listened on.
+        StartupError: one of them cannot be listened on.
     """
     pid, count, _ = (environ.pop(variable, "") for variable in _VARIABLES)
     if pid != str(os.getpid()) or not re.fullmatch(r"[0-9]{1,9}", count):
@@ -36,7 +34,7 @@ def _listening(number: int) -> socket.socket:
     except OSError:
         listens = 0
     if not listens or sock.type != socket.SOCK_STREAM:
-        raise InheritedError(
+        raise StartupError(
             f"file descriptor {number} was handed over, but is no listening stream socket; "
             "a socket unit wants ListenStream= and Accept=no"
         )

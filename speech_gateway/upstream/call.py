@@ -8,12 +8,13 @@ from time import perf_counter
 
 from aiohttp import web
 
+from ..errors import TokenRefusedError, UpstreamError, UpstreamTimeoutError, as_http
 from ..exchange import Exchange
 from .bearer_token import BearerToken, authorization
 from .call_format import CallTemplate, chunk
-from .connection import Sink, Upstream, UpstreamSilentError
+from .connection import Sink, Upstream
 from .connector import Connector
-from .response_parser import Head, UpstreamError
+from .response_parser import Head
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
@@ -28,10 +29,6 @@ _RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
 log = logging.getLogger(__name__)
 
 
-class TokenRefusedError(UpstreamError):
-    """The backend refuses the gateway's own token, or wants one where there is none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What of the backend's head may be passed back."""
@@ -41,17 +38,11 @@ class Answer:
     retry_after: str | None
 
 
-def as_refusal(error: UpstreamError) -> web.HTTPException:
-    """Return what a client is told of a fault of the backend's: nothing of the inside."""
-    if isinstance(error, UpstreamSilentError):
-        return web.HTTPGatewayTimeout(
-            text="the speech backend took too long to answer; try again later\n"
-        )
-    return web.HTTPBadGateway(text="the speech backend failed on this request; try again later\n")
-
-
 class Call:
-    """One call, which the block of an ``async with`` makes; its connection ends with the block."""
+    """One call, which the block of an ``async with`` makes; its connection ends with the block.
+
+    An UpstreamError that leaves the block becomes the 502 or 504 that a client is answered.
+    """
 
     def __init__(
         self,
@@ -78,13 +69,17 @@ class Call:
     async def __aenter__(self) -> "Call":
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection is None:
-            return
-        if self._live:
-            self._connection.close()
-        else:
-            self._connector.finish(self._connection)
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """End the connection; tell a client what failed at the backend, and the log why."""
+        if self._connection is not None:
+            if self._live:
+                self._connection.close()
+            else:
+                self._connector.finish(self._connection)
+        if isinstance(error, UpstreamError):
+            what = "was not reached" if self._connection is None else "failed"
+            self._exchange.explain(f"the backend {what}: {error}")
+            raise as_http(error) from error
 
     async def send_whole(self, media: bytes) -> None:
         """Send a call whose media is all there.
@@ -215,7 +210,7 @@ class Call:
     async def _head(self) -> Head:
         try:
             return await self._upstream.head()
-        except UpstreamSilentError:
+        except UpstreamTimeoutError:
             raise
         except UpstreamError:
             if self._media is None or not self._reused or not self._upstream.broke_untouched:

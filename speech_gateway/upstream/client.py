@@ -7,14 +7,13 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ..endpoints import ENDPOINTS
+from ..errors import UpstreamError, UpstreamTimeoutError
 from ..exchange import Exchange
 from ..pipelines import Pipeline
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED, Call
 from .call_format import CallTemplate
-from .connection import UpstreamSilentError
 from .connector import Connector, UpstreamAddress
-from .response_parser import UpstreamError
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0
@@ -79,7 +78,7 @@ class Skit:
                 if await self._refuses_token():
                     return "the backend refuses the gateway's token"
                 status = await self._ask(HEALTH)
-        except (TimeoutError, UpstreamSilentError):
+        except (TimeoutError, UpstreamTimeoutError):
             return "the speech backend does not answer in time"
         except UpstreamError as error:
             log.debug("not ready: %s", error)

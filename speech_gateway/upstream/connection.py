@@ -9,8 +9,9 @@ import socket
 from collections.abc import Callable
 from typing import cast
 
+from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeouts import Lookout
-from .response_parser import AnswerParser, Head, UpstreamError
+from .response_parser import AnswerParser, Head
 from .tcp_segments import unsent
 
 HIGH_WATER = 64 * 1024
@@ -23,10 +24,6 @@ LOOKS_FOR_UNSENT = 250
 
 Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
-
-
-class UpstreamSilentError(UpstreamError):
-    """The upstream took too long: to accept, to answer, to go on, or to take what was sent."""
 
 
 class Upstream(asyncio.Protocol):
@@ -253,4 +250,4 @@ class Upstream(asyncio.Protocol):
         # While the request still goes out, an upstream that listens may be silent.
         waits = self._writer is not None or (self._reader is not None and self._request_sent)
         if waits and now - self._waiting_since >= self._timeout:
-            self.fail(UpstreamSilentError(f"the upstream was silent for {self._timeout:g} s"))
+            self.fail(UpstreamTimeoutError(f"the upstream was silent for {self._timeout:g} s"))

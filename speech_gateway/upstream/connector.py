@@ -4,10 +4,10 @@ import asyncio
 import ssl
 from dataclasses import dataclass
 
+from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeouts import Lookout
-from .connection import Upstream, UpstreamSilentError
+from .connection import Upstream
 from .idle_pool import IdleConnections
-from .response_parser import UpstreamError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +45,14 @@ class Connector:
         """Return an exchange on a fresh connection.
 
         Raises:
-            UpstreamSilentError: it did not open in time.
+            UpstreamTimeoutError: it did not open in time.
             UpstreamError: it was refused.
         """
         try:
             async with asyncio.timeout(self._open_timeout):
                 return await self._open()
         except TimeoutError:
-            raise UpstreamSilentError(f"no connection within {self._open_timeout:g} s") from None
+            raise UpstreamTimeoutError(f"no connection within {self._open_timeout:g} s") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
             raise UpstreamError(f"no connection: {error}") from error
 

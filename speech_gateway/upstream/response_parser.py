@@ -4,12 +4,10 @@ from dataclasses import dataclass, field
 
 import httptools
 
+from ..errors import UpstreamError
+
 HEAD_LIMIT = 64 * 1024
 SWITCHING_PROTOCOLS = 101
-
-
-class UpstreamError(Exception):
-    """The upstream refused, broke off or spoke nonsense; the message is for the log alone."""
 
 
 @dataclass(slots=True)

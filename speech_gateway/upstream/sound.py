@@ -6,7 +6,7 @@ or with nothing. Formats: RFC 3533 (Ogg), RFC 7845 (Opus in it), RFC 5334 (other
 
 import re
 
-from .response_parser import UpstreamError
+from ..errors import UpstreamError
 
 MOST_HELD = 64 * 1024
 """Bytes of an answer's beginning; behind longer headers, sound is taken for granted."""

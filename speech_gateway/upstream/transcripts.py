@@ -3,8 +3,8 @@
 import json
 import re
 
+from ..errors import UpstreamError
 from .json_stream import JsonObjects, Part
-from .response_parser import UpstreamError
 
 _OPENING = re.compile(r'\{\s*"Transcription"\s*:\s*(?=\{)')
 _CLOSING = re.compile(r"\s*\}")

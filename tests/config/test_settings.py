@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.config.parsers import ListenAddress, seconds
-from speech_gateway.config.settings import Settings, SettingsError, load
+from speech_gateway.config.settings import Settings, load
+from speech_gateway.errors import StartupError
 
 PIPELINE = """
 mode: oneshot
@@ -29,7 +30,7 @@ def token(*argv: str, **environ: str) -> str | None:
 
 
 def problems(*argv: str, **environ: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(StartupError) as caught:
         load(argv, environ)
     return caught.value.problems
 
@@ -272,5 +273,5 @@ def test_a_pipeline_that_would_not_run_stops_the_start(
 
 @given(st.sampled_from([option.name for option in OPTIONS]), st.text())
 def test_no_value_at_all_raises_anything_but_a_problem(name: str, value: str) -> None:
-    with suppress(SettingsError):
+    with suppress(StartupError):
         assert load([f"--{name}={value}"], {})

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from speech_gateway.config.options import OPTIONS
-from speech_gateway.config.settings import Settings, SettingsError, load
+from speech_gateway.config.settings import Settings, load
 from speech_gateway.config.sources import Sources, read_sources
+from speech_gateway.errors import StartupError
 
 
 def settings(*argv: str, **environ: str) -> Settings:
@@ -14,7 +15,7 @@ def settings(*argv: str, **environ: str) -> Settings:
 
 
 def problems(*argv: str, **environ: str) -> tuple[str, ...]:
-    with pytest.raises(SettingsError) as caught:
+    with pytest.raises(StartupError) as caught:
         load(argv, environ)
     return caught.value.problems
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine, EngineError
+from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.synthesis import sentences, speak
+from speech_gateway.errors import StartupError
 from speech_gateway.pipelines import packaged
 from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine
@@ -355,7 +356,7 @@ async def test_an_engine_that_has_no_place_for_its_socket_is_said_to_have_none(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
 
-    with pytest.raises(EngineError, match=r"can be written to \(TMPDIR\): No such file"):
+    with pytest.raises(StartupError, match=r"can be written to \(TMPDIR\): No such file"):
         await Engine().start()
 
 
@@ -410,6 +411,6 @@ async def test_an_engine_that_cannot_be_started_is_said_to_be(
     engine = Engine()
     monkeypatch.setattr(asyncio, "create_subprocess_exec", no_process)
 
-    with pytest.raises(EngineError, match="temporarily unavailable"):
+    with pytest.raises(StartupError, match="temporarily unavailable"):
         await engine.start()
     await engine.stop()

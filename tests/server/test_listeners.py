@@ -11,7 +11,8 @@ import pytest
 from aiohttp import web
 
 from speech_gateway.config.parsers import LONGEST_SOCKET_PATH, ListenAddress
-from speech_gateway.server.listeners import Bounds, Listener, ListenError, listen
+from speech_gateway.errors import StartupError
+from speech_gateway.server.listeners import Bounds, Listener, listen
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, connect
 from tests.support.gateway import Served, serving
@@ -95,7 +96,7 @@ async def test_a_folder_that_is_gone_when_it_is_served_is_told_of(
 
     app.on_startup.append(remove_folder)
 
-    with pytest.raises(ListenError, match=r"cannot listen on .*: No such file"):
+    with pytest.raises(StartupError, match=r"cannot listen on .*: No such file"):
         await listen_on(folder / "gateway.sock", stack, app)
 
 
@@ -114,7 +115,7 @@ async def test_a_socket_that_another_listens_on_is_left_alone(
     with bound(path) as other:
         other.listen()
 
-        with pytest.raises(ListenError, match=r"cannot listen on .*: Address already in use"):
+        with pytest.raises(StartupError, match=r"cannot listen on .*: Address already in use"):
             await listen_on(path, stack, web.Application())
 
     assert names(path.parent) == [path.name]
@@ -127,14 +128,14 @@ async def test_a_socket_whose_queue_is_full_is_not_taken_for_a_stale_one(
         other.listen(0)
         waiting.connect(str(path))
 
-        with pytest.raises(ListenError, match="Address already in use"):
+        with pytest.raises(StartupError, match="Address already in use"):
             await listen_on(path, stack, web.Application())
 
 
 async def test_a_file_that_is_no_socket_is_left_alone(path: Path, stack: AsyncExitStack) -> None:
     path.write_text("precious")
 
-    with pytest.raises(ListenError, match="Address already in use"):
+    with pytest.raises(StartupError, match="Address already in use"):
         await listen_on(path, stack, web.Application())
 
     assert path.read_text() == "precious"
@@ -170,7 +171,7 @@ async def test_a_path_may_be_as_long_as_the_kernel_has_it(
 
 
 async def test_a_path_that_is_too_long_is_told_of(tmp_path: Path, stack: AsyncExitStack) -> None:
-    with pytest.raises(ListenError, match="the path is over the 107 bytes"):
+    with pytest.raises(StartupError, match="the path is over the 107 bytes"):
         await listen_on(tmp_path / ("s" * 108), stack, web.Application())
 
 

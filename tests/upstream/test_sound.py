@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.upstream.response_parser import UpstreamError
+from speech_gateway.errors import UpstreamError
 from speech_gateway.upstream.sound import MOST_HELD, FirstSound
 from tests.support.audio import Kind, recorded
 from tests.support.ogg import cut_at_pages

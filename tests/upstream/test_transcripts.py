@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_gateway.errors import UpstreamError
 from speech_gateway.upstream.json_stream import OBJECT_LIMIT
-from speech_gateway.upstream.response_parser import UpstreamError
 from speech_gateway.upstream.transcripts import Unwrapper, unwrap
 
 INNER = (

@@ -5,6 +5,7 @@ from concurrent.futures import Executor
 
 from aiohttp import web
 
+from ...errors import UpstreamError
 from ...exchange import EXCHANGE, REQUEST_ID
 from ...media.conversion import Conversion, ConversionBrokenError, ConversionError, Convert
 from ...media.ogg_pages import is_ogg_opus
@@ -12,9 +13,8 @@ from ...media.remuxing import remux_to_ogg
 from ...relay import Body, PassedOn, Shape, first_sound, relay
 from ...server.response_writer import ClientSide, Transform
 from ...tasks import cancel_and_wait
-from ...upstream.call import Answer, Call, as_refusal
+from ...upstream.call import Answer, Call
 from ...upstream.client import SKIT
-from ...upstream.response_parser import UpstreamError
 from .error_format import error_event
 from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM, AudioEvents
@@ -25,13 +25,9 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Have the order's text spoken, and stream it back in the order's format."""
     order, exchange, resources = request[SPEECH_ORDER], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(order.voice, order.speed)
-    try:
-        async with request.app[SKIT].call(exchange, request[REQUEST_ID], template) as call:
-            await call.send_whole(exchange.text)
-            return await relay(request, call, _shape(order, resources.pool))
-    except UpstreamError as error:
-        exchange.explain(f"the backend was not reached: {error}")
-        raise as_refusal(error) from error
+    async with request.app[SKIT].call(exchange, request[REQUEST_ID], template) as call:
+        await call.send_whole(exchange.text)
+        return await relay(request, call, _shape(order, resources.pool))
 
 
 def _shape(order: SpeechOrder, pool: Executor) -> Shape:

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiohttp import web
 
+from ...errors import UpstreamError
 from ...upstream.json_stream import JsonObjects, Part
-from ...upstream.response_parser import UpstreamError
 from .languages import name_of
 from .server_sent_events import event
 

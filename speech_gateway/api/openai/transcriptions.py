@@ -13,9 +13,8 @@ from ...media.conversion import Conversion
 from ...relay import PassedOn, Shape, backend_error, relay
 from ...server.request_body import ClientBody
 from ...tasks import cancel_and_wait
-from ...upstream.call import Answer, Call, as_refusal
+from ...upstream.call import Answer, Call
 from ...upstream.client import SKIT
-from ...upstream.response_parser import UpstreamError
 from ...upstream.transcripts import refuse_html
 from .error_format import error_event
 from .recording import Recording, WrongLanguageError
@@ -132,18 +131,14 @@ async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript |
     exchange = request[EXCHANGE]
     transcript = Transcript()
     reader = TranscriptReader(transcript)
-    try:
-        answer = await call.answer()
-        if answer.status >= web.HTTPBadRequest.status_code:
-            return exchange.endpoint.phrase(await backend_error(request, call, answer))
-        reader.feed(early)
-        while piece := await call.read():
-            reader.feed(piece)
-        call.check_uncut()
-        reader.end()
-    except UpstreamError as error:
-        exchange.explain(f"the backend failed: {error}")
-        raise as_refusal(error) from error
+    answer = await call.answer()
+    if answer.status >= web.HTTPBadRequest.status_code:
+        return exchange.endpoint.phrase(await backend_error(request, call, answer))
+    reader.feed(early)
+    while piece := await call.read():
+        reader.feed(piece)
+    call.check_uncut()
+    reader.end()
     return transcript
 
 
@@ -179,11 +174,7 @@ async def _calling(
     exchange = request[EXCHANGE]
     template = request.app[RESOURCES].transcription_template(language)
     async with request.app[SKIT].call(exchange, request[REQUEST_ID], template) as call:
-        try:
-            await call.open()
-        except UpstreamError as error:
-            exchange.explain(f"the backend was not reached: {error}")
-            raise as_refusal(error) from error
+        await call.open()
         sending = asyncio.create_task(_send(call, pieces))
         try:
             yield call

@@ -13,7 +13,7 @@ from speech_gateway.api.openai.transcript_formats import (
     TranscriptReader,
     respond,
 )
-from speech_gateway.upstream.response_parser import UpstreamError
+from speech_gateway.errors import UpstreamError
 
 
 def read(*pieces: bytes) -> Transcript:
