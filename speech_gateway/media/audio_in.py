@@ -9,8 +9,9 @@ import av.error
 from av.audio.frame import AudioFrame
 
 from .chunk_files import aiff_in_order, caf_in_order
-from .conversion import ConversionError, Source
+from .conversion import Source
 from .decoding import DECODERS, Decoding
+from .faults import BadAudioError
 from .heads import container_of
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
@@ -49,16 +50,16 @@ class Upload:
         """Convert source, in a thread.
 
         Raises:
-            ConversionError: source is not audio that can be converted.
+            BadAudioError: source is not audio that can be converted.
             OSError: the disk, where an upload is kept that has to be read back and forth.
         """
         reader = Reader(source)
         if not (first := reader.read(1)):
-            raise ConversionError(EMPTY)
+            raise BadAudioError(EMPTY)
         reader.put_back(first)
         container = container_of(reader)
         if container is None:
-            raise ConversionError(NOT_KNOWN)
+            raise BadAudioError(NOT_KNOWN)
         if container not in SPOOLED:
             self._convert_file(reader, container, write)
             return
@@ -70,7 +71,7 @@ class Upload:
             file = Spool(spool)
             try:
                 if (shown := _shown(file, container)) is None:
-                    raise ConversionError(NO_AUDIO)
+                    raise BadAudioError(NO_AUDIO)
                 self._convert_file(shown, container, write)
             finally:
                 if file.failure is not None:
@@ -81,7 +82,7 @@ class Upload:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
                 self._convert_frames(Decoding(opened).frames(), write)
         except (av.error.FFmpegError, NoOtherFileError):
-            raise ConversionError(NO_AUDIO) from None
+            raise BadAudioError(NO_AUDIO) from None
 
     def _convert_frames(self, frames: Iterator[AudioFrame], write: Callable[[bytes], None]) -> None:
         encoder = Encoder(
@@ -95,11 +96,11 @@ class Upload:
             pages = encoder.encode(frame)
             self.seconds = encoder.samples / OPUS_RATE
             if self.seconds > LONGEST_SECONDS:
-                raise ConversionError(TOO_LONG)
+                raise BadAudioError(TOO_LONG)
             if pages:
                 write(pages)
         if not encoder.samples:
-            raise ConversionError(NO_AUDIO)
+            raise BadAudioError(NO_AUDIO)
         write(encoder.finish())
 
 

@@ -47,7 +47,7 @@ class Encoded:
             self.encode(audio, write)
 
     def encode(self, audio: BackendAudio, write: Callable[[bytes], None]) -> None:
-        """Encode all that can be heard; raises ConversionError, without sound before a write."""
+        """Encode all that can be heard; raises BadAudioError, without sound before a write."""
         encoder = Encoder(
             self.container,
             self.codec,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from .conversion import ConversionError
 from .decoding import DECODERS, Decoding
+from .faults import BadAudioError
 from .heads import container_of
 from .libav import NoOtherFileError, open_input
 from .ogg_pages import OPUS_HEADERS, OggPages
@@ -31,14 +31,14 @@ class BackendAudio:
     pages: OggPages | None
 
     def require_sound(self) -> None:
-        """Raise ConversionError when nothing was to be heard."""
+        """Raise BadAudioError when nothing was to be heard."""
         if not self.decoding.samples:
-            raise ConversionError(NO_SOUND)
+            raise BadAudioError(NO_SOUND)
 
     def require_all(self) -> None:
-        """Raise ConversionError when more was sent than could be read, or was to be sent."""
+        """Raise BadAudioError when more was sent than could be read, or was to be sent."""
         if self.decoding.undecoded_packets or (self.pages is not None and self._is_cut(self.pages)):
-            raise ConversionError(NOT_WHOLE)
+            raise BadAudioError(NOT_WHOLE)
 
     def _is_cut(self, pages: OggPages) -> bool:
         if self.decoding.is_opus and pages.streams == 1:
@@ -53,14 +53,14 @@ def opened(reader: Reader) -> Iterator[BackendAudio]:
     """Open what comes, to be read once.
 
     Raises:
-        ConversionError: it is no audio.
+        BadAudioError: it is no audio.
     """
     container = container_of(reader)
     if container not in STREAMED:
-        raise ConversionError(NO_AUDIO)
+        raise BadAudioError(NO_AUDIO)
     pages = OggPages(reader) if container == "ogg" else None
     try:
         with open_input(pages or reader, container, DECODERS, PROBE_BYTES) as file:
             yield BackendAudio(Decoding(file), pages)
     except NoOtherFileError:
-        raise ConversionError(NO_AUDIO) from None
+        raise BadAudioError(NO_AUDIO) from None

@@ -8,24 +8,14 @@ from concurrent.futures import Executor, Future
 
 import av.error
 
+from .faults import BROKEN, BadAudioError, ConversionFailedError
+
 INPUT_LIMIT = 64 * 1024
 OUTPUT_LIMIT = 256 * 1024
 DAMAGED = "the audio is damaged, or of a kind that is not understood"
-BROKEN = "the gateway could not convert the audio; try again later"
 GIVEN_UP = "the conversion was given up"
 
 log = logging.getLogger(__name__)
-
-
-class ConversionError(Exception):
-    """The audio is at fault and cannot be converted; the message is one line, for people."""
-
-
-class ConversionBrokenError(Exception):
-    """The gateway failed to convert audio that may be right: its disk, its memory, a fault in it.
-
-    The message is one line, for people, and tells nothing of the inside; the log has the reason.
-    """
 
 
 class _GivenUpError(Exception):
@@ -66,7 +56,7 @@ class Conversion:
         self._ended = False
         self._closed = False
         self._over = False
-        self._failure: ConversionError | ConversionBrokenError | None = None
+        self._failure: BadAudioError | ConversionFailedError | None = None
         self._room = asyncio.Event()
         self._ready = asyncio.Event()
         pool.submit(self._run).add_done_callback(self._finish)
@@ -97,8 +87,8 @@ class Conversion:
         """Return what output has gathered, as soon as there is some; nothing at the end.
 
         Raises:
-            ConversionError: there will be no more, and it is not the end: the audio is at fault.
-            ConversionBrokenError: likewise, but the gateway is at fault.
+            BadAudioError: there will be no more, and it is not the end: the audio is at fault.
+            ConversionFailedError: likewise, but the gateway is at fault.
         """
         while True:
             with self._lock:
@@ -120,39 +110,39 @@ class Conversion:
             if self._over:
                 return
             self._closed = True
-            self._failure = ConversionError(GIVEN_UP)
+            self._failure = BadAudioError(GIVEN_UP)
             self._input.clear()
             self._output.clear()
             self._lock.notify()
         self._wake()
 
-    def _run(self) -> ConversionError | ConversionBrokenError | None:
+    def _run(self) -> BadAudioError | ConversionFailedError | None:
         """Convert, in the thread; return what failed."""
         try:
             if not self._closed:
                 self._convert(Source(self), self._put_output)
-        except (ConversionError, ConversionBrokenError) as error:
+        except (BadAudioError, ConversionFailedError) as error:
             return type(error)(str(error))  # without the frames that a traceback keeps
         except _GivenUpError:
             return None
         except av.error.FFmpegError:
-            return ConversionError(DAMAGED)
+            return BadAudioError(DAMAGED)
         except OSError as error:
-            return self._broken("A conversion of audio failed: %s", error)
+            return self._gateway_failed("A conversion of audio failed: %s", error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback
-            return self._broken("A conversion of audio failed", exc_info=error)
+            return self._gateway_failed("A conversion of audio failed", exc_info=error)
         return None
 
-    def _broken(
+    def _gateway_failed(
         self, message: str, *args: object, exc_info: BaseException | None = None
-    ) -> ConversionBrokenError:
+    ) -> ConversionFailedError:
         if not self._closed:
             log.error(message, *args, exc_info=exc_info)
-        return ConversionBrokenError(BROKEN)
+        return ConversionFailedError(BROKEN)
 
-    def _finish(self, done: "Future[ConversionError | ConversionBrokenError | None]") -> None:
+    def _finish(self, done: "Future[BadAudioError | ConversionFailedError | None]") -> None:
         """Note the end; this comes too when a pool that shuts down drops what has not begun."""
-        failure = ConversionBrokenError(BROKEN) if done.cancelled() else done.result()
+        failure = ConversionFailedError(BROKEN) if done.cancelled() else done.result()
         with self._lock:
             self._over = True
             if self._failure is None:

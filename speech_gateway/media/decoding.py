@@ -8,7 +8,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from .conversion import ConversionError
+from .faults import BadAudioError
 
 DECODERS = (
     *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
@@ -60,7 +60,7 @@ class Decoding:
         """Yield what decodes.
 
         Raises:
-            ConversionError: the audio's sample rate would multiply the work.
+            BadAudioError: the audio's sample rate would multiply the work.
         """
         if self.stream is None:
             return
@@ -79,7 +79,7 @@ class Decoding:
             return
         for frame in frames:
             if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
-                raise ConversionError(STRANGE_RATE)
+                raise BadAudioError(STRANGE_RATE)
             self.samples += frame.samples
             yield frame
 

@@ -10,7 +10,8 @@ from av.packet import Packet
 
 from .audio_out import OPUS_RATE, Encoded
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
-from .conversion import ConversionError, Source
+from .conversion import Source
+from .faults import BadAudioError
 from .libav import Written
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
 from .reader import Reader
@@ -25,7 +26,7 @@ def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
     """Write what comes as Ogg/Opus: as it is if it is that, encoded only if it is not Opus.
 
     Raises:
-        ConversionError: what came is no audio or holds no sound, and nothing was written; or it is
+        BadAudioError: what came is no audio or holds no sound, and nothing was written; or it is
             not whole.
     """
     reader = Reader(source)
@@ -48,11 +49,11 @@ def _pass(reader: Reader, write: Callable[[bytes], None]) -> None:
             write(held)
             held = b""
     if pages.packets <= OPUS_HEADERS:
-        raise ConversionError(NO_SOUND)
+        raise BadAudioError(NO_SOUND)
     if held:
         write(held)
     if not pages.ended:
-        raise ConversionError(NOT_WHOLE)
+        raise BadAudioError(NOT_WHOLE)
 
 
 def _copy(audio: BackendAudio, write: Callable[[bytes], None]) -> None:
@@ -64,7 +65,7 @@ def _copy(audio: BackendAudio, write: Callable[[bytes], None]) -> None:
         if pages := muxer.mux(packet):
             write(pages)
     if muxer is None:
-        raise ConversionError(NO_SOUND)
+        raise BadAudioError(NO_SOUND)
     write(muxer.finish())
     audio.require_all()
 

@@ -17,8 +17,9 @@ from speech_gateway.media.audio_in import (
     TOO_LONG,
     Upload,
 )
-from speech_gateway.media.conversion import Conversion, ConversionError
+from speech_gateway.media.conversion import Conversion
 from speech_gateway.media.decoding import STRANGE_RATE
+from speech_gateway.media.faults import BadAudioError
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
@@ -103,7 +104,7 @@ def uploaded(data: bytes) -> tuple[Upload, bytes]:
 
 
 def refusal(data: bytes) -> str:
-    with pytest.raises(ConversionError) as caught:
+    with pytest.raises(BadAudioError) as caught:
         uploaded(data)
     return str(caught.value)
 
@@ -365,7 +366,7 @@ def test_nothing_is_printed_by_libav(capfd: pytest.CaptureFixture[str]) -> None:
     for name in ALL:
         data = recorded(ALL[name], SECONDS_LONG)
         uploaded(data[: len(data) * 9 // 10] if name in STREAMED else data)
-    with pytest.raises(ConversionError):
+    with pytest.raises(BadAudioError):
         uploaded(b"OggS" + bytes(100))
 
     assert capfd.readouterr() == ("", "")

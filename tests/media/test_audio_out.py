@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from speech_gateway.media.audio_out import FORMATS, AudioFormat
-from speech_gateway.media.conversion import Conversion, ConversionError
+from speech_gateway.media.conversion import Conversion
+from speech_gateway.media.faults import BadAudioError
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
 from tests.support.converting import SECONDS, converted, threads
 from tests.support.ogg import cut_at_pages
@@ -140,7 +141,7 @@ async def test_a_wav_says_that_its_length_is_not_known() -> None:
 async def test_what_is_no_speech_is_a_failure_in_a_sentence(
     wanted: AudioFormat, garbage: bytes
 ) -> None:
-    with pytest.raises(ConversionError) as caught:
+    with pytest.raises(BadAudioError) as caught:
         await made(wanted, garbage)
 
     assert "\n" not in str(caught.value)

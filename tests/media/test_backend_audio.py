@@ -4,7 +4,8 @@ import pytest
 
 from speech_gateway.media.audio_out import FORMATS
 from speech_gateway.media.backend_audio import NO_AUDIO, NO_SOUND, NOT_WHOLE
-from speech_gateway.media.conversion import ConversionError, Convert
+from speech_gateway.media.conversion import Convert
+from speech_gateway.media.faults import BadAudioError
 from speech_gateway.media.remuxing import remux_to_ogg
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.converting import Pieces
@@ -46,7 +47,7 @@ def made(name: str, data: bytes) -> bytes:
 def made_before_failing(name: str, data: bytes) -> tuple[bytes, str]:
     """Return what data is converted to until it fails, and why it does."""
     written = bytearray()
-    with pytest.raises(ConversionError) as caught:
+    with pytest.raises(BadAudioError) as caught:
         CONVERSIONS[name](Pieces(data), written.extend)
     return bytes(written), str(caught.value)
 

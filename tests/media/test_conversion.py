@@ -11,16 +11,14 @@ import av.error
 import pytest
 
 from speech_gateway.media.conversion import (
-    BROKEN,
     DAMAGED,
     INPUT_LIMIT,
     OUTPUT_LIMIT,
     Conversion,
-    ConversionBrokenError,
-    ConversionError,
     Convert,
     Source,
 )
+from speech_gateway.media.faults import BROKEN, BadAudioError, ConversionFailedError
 from tests.support.converting import converted, eventually, rest, threads
 
 Write = Callable[[bytes], None]
@@ -177,7 +175,7 @@ async def test_given_up_nobody_waits_for_it() -> None:
         gate.set()
 
     assert told
-    assert isinstance(reading.exception(), ConversionError)
+    assert isinstance(reading.exception(), BadAudioError)
 
 
 async def test_given_up_while_it_waits_for_a_thread_it_never_begins() -> None:
@@ -204,7 +202,7 @@ async def test_dropped_by_a_pool_that_shuts_down_its_reader_is_told() -> None:
     pool.shutdown(wait=False, cancel_futures=True)
     gate.set()
 
-    with pytest.raises(ConversionBrokenError):
+    with pytest.raises(ConversionFailedError):
         await rest(conversion)
 
 
@@ -223,11 +221,11 @@ async def test_given_up_after_its_end_it_still_has_its_output() -> None:
 @pytest.mark.parametrize(
     ("raised", "kind", "told", "logged"),
     [
-        (ConversionError("it is too loud"), ConversionError, "it is too loud", []),
-        (av.error.InvalidDataError(1, "/secret"), ConversionError, DAMAGED, []),
-        (OSError(errno.ENOSPC, "full"), ConversionBrokenError, BROKEN, ["full"]),
-        (MemoryError("too much"), ConversionBrokenError, BROKEN, ["too much"]),
-        (KeyError("inside"), ConversionBrokenError, BROKEN, ["inside"]),
+        (BadAudioError("it is too loud"), BadAudioError, "it is too loud", []),
+        (av.error.InvalidDataError(1, "/secret"), BadAudioError, DAMAGED, []),
+        (OSError(errno.ENOSPC, "full"), ConversionFailedError, BROKEN, ["full"]),
+        (MemoryError("too much"), ConversionFailedError, BROKEN, ["too much"]),
+        (KeyError("inside"), ConversionFailedError, BROKEN, ["inside"]),
     ],
 )
 async def test_a_failure_is_told_in_a_sentence_after_what_there_was(

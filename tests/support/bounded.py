@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speech_gateway.media.audio_in import Upload
-from speech_gateway.media.conversion import ConversionError
+from speech_gateway.media.faults import BadAudioError
 from tests.support.converting import Pieces
 
 SAFETY_BYTES = 1 << 30
@@ -44,7 +44,7 @@ def _main(path: str) -> None:
     upload = Upload()
     try:
         upload.convert(Pieces(data), written.extend)
-    except ConversionError as error:
+    except BadAudioError as error:
         refusal = str(error)
     outcome = {"refusal": refusal, "seconds": upload.seconds, "grown": _peak() - before}
     sys.stdout.write(json.dumps(outcome))

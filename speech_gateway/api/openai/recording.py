@@ -10,7 +10,8 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
-from ...media.conversion import Conversion, ConversionBrokenError, ConversionError
+from ...media.conversion import Conversion
+from ...media.faults import BadAudioError, ConversionFailedError
 from ...tasks import cancel_and_wait
 from .error_format import FieldError, cannot_keep
 from .transcription_form import FILE
@@ -131,9 +132,9 @@ class Recording:
                 self._size += len(piece)
                 self._changed.set()
             await self.complete.wait()
-        except ConversionError as error:
+        except BadAudioError as error:
             self._fail(FieldError(FILE, str(error)))
-        except ConversionBrokenError as error:
+        except ConversionFailedError as error:
             self._fail(web.HTTPInternalServerError(text=f"{error}\n"))
         except OSError as error:
             self._fail(cannot_keep(error))

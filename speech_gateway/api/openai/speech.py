@@ -7,7 +7,8 @@ from aiohttp import web
 
 from ...errors import UpstreamError
 from ...exchange import EXCHANGE, REQUEST_ID
-from ...media.conversion import Conversion, ConversionBrokenError, ConversionError, Convert
+from ...media.conversion import Conversion, Convert
+from ...media.faults import BadAudioError, ConversionFailedError
 from ...media.ogg_pages import is_ogg_opus
 from ...media.remuxing import remux_to_ogg
 from ...relay import Body, PassedOn, Shape, first_sound, relay
@@ -116,11 +117,11 @@ class Converted:
         assert self._feeding is not None
         try:
             return await self._conversion.read()
-        except ConversionError as error:
+        except BadAudioError as error:
             if self._feeding.done():
                 await self._feeding  # the backend's own fault, if it has one, is the reason
             raise UpstreamError(f"its audio cannot be converted: {error}") from error
-        except ConversionBrokenError as error:
+        except ConversionFailedError as error:
             raise web.HTTPInternalServerError(text=f"{error}\n") from error
 
     async def _feed(self, opening: bytes) -> None:

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from speech_gateway.media.conversion import BROKEN, Source
+from speech_gateway.media.conversion import Source
+from speech_gateway.media.faults import BROKEN
 from tests.api.openai.test_forms import AUDIO, form, hear, send
 from tests.api.openai.test_requests import error_of, order
 from tests.support.audio import Kind, recorded
