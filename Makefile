@@ -2,7 +2,8 @@
 # make test   run all tests
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
-# make lint   look at style and types
+# make lint   look at style, types and the direction of imports
+# make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
 # make config write config/speech-gateway.conf anew, from the settings' definitions
 # make install PREFIX=/opt/speech-gateway   set it up as a service of systemd's; safe to repeat
 # make uninstall PREFIX=...                 remove it again, but for its configuration
@@ -22,7 +23,7 @@ CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai
 
-.PHONY: run test soak bench lint config install uninstall clean
+.PHONY: run test soak bench lint newest-aiohttp config install uninstall clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
@@ -45,6 +46,17 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Beside the environment, and in front of it on the path: the pinned version stays installed.
+newest-aiohttp: $(VENV)/test.stamp
+	@newest=$$(mktemp -d) && trap 'rm -rf "$$newest"' EXIT && \
+	    $(BIN)/pip install --quiet --disable-pip-version-check --upgrade --target "$$newest" aiohttp && \
+	    version=$$(PYTHONPATH="$$newest" $(BIN)/python -c 'import aiohttp; print(aiohttp.__version__)') && \
+	    if PYTHONPATH="$$newest" $(BIN)/python -m pytest -p no:cacheprovider tests/server/test_aiohttp_internals.py \
+	        tests/server/test_hostile_clients.py tests/api/test_refusals.py; \
+	    then echo "The gateway's server runs on aiohttp $$version, the newest."; \
+	    else echo "The gateway's server does NOT run on aiohttp $$version, the newest."; fi
 
 config: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.write_config

@@ -10,8 +10,9 @@ from aiohttp import web
 
 from .errors import UpstreamError, as_http
 from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from .server.aiohttp_internals import RelayedResponse
 from .server.keep_alive import decide_persistence
-from .server.response_writer import PATIENCE, ClientSide, RelayedResponse, Transform, break_off
+from .server.response_writer import PATIENCE, ClientSide, Transform, break_off
 from .upstream.call import Answer, Call
 from .upstream.sound import FirstSound
 from .upstream.transcripts import refuse_html

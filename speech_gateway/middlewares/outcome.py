@@ -7,6 +7,7 @@ from aiohttp import web
 
 from ..api.interface import Face
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
+from ..server.aiohttp_internals import answer_has_begun
 from ..server.keep_alive import decide_persistence
 from ..server.response_writer import break_off
 from . import Handler, Step
@@ -70,11 +71,11 @@ class EndExchange(Step):
             return await handler(request), None
         except web.HTTPException as raised:
             refusal = raised
-            if request.writer.output_size > 0:
+            if answer_has_begun(request):
                 break_off(request, refusal.status)
         except Exception:
             log.exception("request %s failed in the gateway", request[REQUEST_ID])
-            if request.writer.output_size > 0:
+            if answer_has_begun(request):
                 break_off(request, web.HTTPInternalServerError.status_code)
             refusal = web.HTTPInternalServerError(
                 text="the gateway failed on this request; its log says why: "

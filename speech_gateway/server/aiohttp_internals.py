@@ -1,18 +1,28 @@
-"""Client connections, where aiohttp's own leave an open network too much room.
+"""All that the gateway relies on of aiohttp's inside.
 
-``aiohttp.web_protocol`` is not made to be extended: what is relied on here is held by the tests,
-and by the pin on aiohttp's version.
+aiohttp gives an open network more room than the gateway does, and has no public way to change that:
+client connections are bounded here, by a RequestHandler of our own. ``check`` tells at the start
+whether the inside is what this module expects; the version is pinned below the next minor one, and
+the tests of this module run on the newest aiohttp too.
 """
 
-import asyncio
+import inspect
 import logging
+from collections.abc import Iterator
 from typing import Any
 
+import aiohttp
 from aiohttp import StreamReader, web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+from aiohttp.http_writer import StreamWriter
 from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from aiohttp.web_server import Server
 
+from ..errors import StartupError
 from ..exchange import EXCHANGE
+from .framing import FramingBound
+from .lingering import LingeringClose
 
 SERVER = "speech-gateway"
 TOO_MANY = (
@@ -23,18 +33,6 @@ TOO_MANY = (
     b"Connection: close\r\n\r\n"
     b"the gateway has too many connections; try again later\n"
 )
-
-HEAD_LIMIT = 2 * 1024 * 1024
-"""Bytes; more than the parser's own limits on lines and fields add up to."""
-FRAMING_LIMIT = 64 * 1024
-FRAMING_FACTOR = 8
-"""Bytes around each byte of a body: six is what chunks of one byte cost."""
-LINGER = 2.0
-"""Seconds of silence after which a refused client is taken to send no more."""
-LONGEST_LINGER = 60.0
-"""Seconds in which a refused client may go on sending before it looks at the refusal."""
-LINGER_BYTES = 64 * 1024 * 1024
-"""What it may send meanwhile."""
 MOST_TURNED_AWAY = 64
 """Connections over the cap that may linger; one more is closed, whether or not it read why."""
 
@@ -44,26 +42,12 @@ log = logging.getLogger(__name__)
 class Connection(RequestHandler):
     """One connection of a client's."""
 
-    __slots__ = (
-        "_body",
-        "_heard",
-        "_linger_bytes",
-        "_silence_timer",
-        "_turned_away_by",
-        "raw_bytes",
-    )
+    __slots__ = ("_framing", "_lingering", "_turned_away_by")
 
     def __init__(self, manager: "BoundedServer", **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
-        self.raw_bytes = 0
-        """Received since a request, or the wait for one, last began."""
-        self._body: StreamReader | None = None
-        """What is being received, whether or not anybody still handles its request."""
-        self._heard = False
-        """Whether anything came since the timer last looked."""
-        self._silence_timer: asyncio.TimerHandle | None = None
-        self._linger_bytes: int | None = None
-        """How much more a refused client may send; None while nothing is refused."""
+        self._framing = FramingBound()
+        self._lingering: LingeringClose | None = None
         self._turned_away_by: BoundedServer | None = None
 
     def connection_made(self, transport: Any) -> None:
@@ -77,8 +61,8 @@ class Connection(RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the client."""
-        if self._silence_timer is not None:
-            self._silence_timer.cancel()
+        if self._lingering is not None:
+            self._lingering.cancel()
         if self._turned_away_by is not None:
             self._turned_away_by.turned_away.discard(self)
         super().connection_lost(exc)
@@ -88,70 +72,53 @@ class Connection(RequestHandler):
 
         aiohttp's parser leaves that reader waiting for ever.
         """
-        self._heard = True
-        if self._linger_bytes is not None:
-            self._linger_bytes -= len(data)
-            if self._linger_bytes < 0:
-                self.force_close()
+        if self._lingering is not None:
+            self._lingering.received(len(data))
         if self._turned_away_by is not None:
             return
-        queued = len(self._messages)
+        messages = self._messages
+        queued = len(messages)
         super().data_received(data)
         if self._payload_parser is None:  # a websocket has bounds of its own
-            self._bound_framing(len(data), begun=len(self._messages) > queued)
+            begun = messages[-1][1] if len(messages) > queued else None
+            if not self._framing.holds(len(data), begun):
+                self._break_off()
         request = self._current_request
-        if request is None or not self._messages or request.content.is_eof():
+        if request is None or not messages or request.content.is_eof():
             return
-        if isinstance(self._messages[-1][0], _ErrInfo):
-            self._messages.clear()
+        if isinstance(messages[-1][0], _ErrInfo):
+            messages.clear()
             self._close = True
             request.content.set_exception(RequestPayloadError())
             request.content.feed_eof()  # nothing more is to be waited for
-
-    def _bound_framing(self, size: int, *, begun: bool) -> None:
-        """Give up a client that sends far more around a request than in it.
-
-        Chunk extensions, blank lines and the like are passed over by the parser without an end.
-        """
-        if begun:
-            self._body = self._messages[-1][1]
-            self.raw_bytes = 0
-        elif self._body is not None and self._body.is_eof():
-            self._body = None  # this brought its end, and what follows is the next head
-            self.raw_bytes = 0
-        else:
-            self.raw_bytes += size
-        body = self._body
-        if body is None or body.is_eof():
-            allowed = HEAD_LIMIT
-        else:
-            allowed = FRAMING_LIMIT + FRAMING_FACTOR * body.total_bytes
-        if self.raw_bytes > allowed and self.transport is not None:
-            self._explain(f"the client sent {self.raw_bytes} bytes of framing")
-            self.transport.abort()
-
-    def _explain(self, why: str) -> None:
-        request = self._current_request
-        if request is not None and (exchange := request.get(EXCHANGE)) is not None:
-            exchange.explain(why)
-        else:
-            log.info("a connection is broken off: %s", why)
 
     async def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: Any
     ) -> tuple[web.StreamResponse, bool]:
         """Handle a request; when its body is still coming, let the client see the answer.
 
-        A connection that is closed with bytes unread is reset by the kernel, and the client loses
-        what it had not looked at. aiohttp reads on for ``LONGEST_LINGER`` seconds; here that ends
-        as soon as the client is silent.
+        aiohttp reads on for its lingering_time; here that ends as soon as the client is silent.
         """
-        self._linger_bytes = None
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
         try:
             return await super()._handle_request(request, start_time, request_handler)
         finally:
             if not request.content.is_eof():
-                self._close_when_silent(request.content)
+                self._lingering = LingeringClose(request.content, self.force_close)
+
+    def _break_off(self) -> None:
+        """Give up a client that sends far more around a request than in it."""
+        if self.transport is None:
+            return
+        why = f"the client sent {self._framing.received} bytes of framing"
+        request = self._current_request
+        if request is not None and (exchange := request.get(EXCHANGE)) is not None:
+            exchange.explain(why)
+        else:
+            log.info("a connection is broken off: %s", why)
+        self.transport.abort()
 
     def _turn_away(self, server: "BoundedServer", transport: Any) -> None:
         self._manager = None  # whatever comes of it is not ours
@@ -164,26 +131,7 @@ class Connection(RequestHandler):
         self._turned_away_by = server
         server.turned_away.add(self)
         transport.write_eof()
-        self._close_when_silent(None)
-
-    def _close_when_silent(self, body: StreamReader | None) -> None:
-        """Close once the client sends nothing for a while, unless all of body has come."""
-        end = self._loop.time() + LONGEST_LINGER
-        self._linger_bytes = LINGER_BYTES
-
-        def look() -> None:
-            if self.transport is None or (body is not None and body.is_eof()):
-                return
-            if not self._heard or self._loop.time() >= end:
-                self.force_close()
-                return
-            look_later()
-
-        def look_later() -> None:
-            self._heard = False
-            self._silence_timer = self._loop.call_later(LINGER, look)
-
-        look_later()
+        self._lingering = LingeringClose(None, self.force_close)
 
     def handle_error(
         self,
@@ -194,7 +142,7 @@ class Connection(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what is no request in a line, without a word on what is inside."""
         log.debug("%s sent what is no request (%s)", request.remote, type(exc).__name__)
-        if request.writer.output_size > 0:
+        if answer_has_begun(request):
             raise ConnectionError("an answer has begun, and cannot be another now")
         response = web.Response(
             status=status,
@@ -232,3 +180,80 @@ class Runner(web.AppRunner):
     async def _make_server(self) -> Server:
         server = await super()._make_server()
         return BoundedServer(server, self._most_connections, **self._kwargs)
+
+
+class RelayedResponse(web.StreamResponse):
+    """An answer whose head waits for the first bytes, to leave with them in one segment."""
+
+    # As aiohttp's own Response has it; without this, the head leaves by itself.
+    _send_headers_immediately = False
+
+
+def answer_has_begun(request: web.BaseRequest) -> bool:
+    """Return whether a byte of an answer to request was written."""
+    return request.writer.output_size > 0
+
+
+def read_bufsize(read_ahead: int) -> int:
+    """Return aiohttp's setting with which read_ahead bytes of a body are held unread."""
+    return read_ahead // 2  # it pauses reading at twice as much
+
+
+def check() -> None:
+    """Check that aiohttp's inside is as this module expects it.
+
+    Raises:
+        StartupError: it is not, or its parser is not safe.
+    """
+    if HttpRequestParser is HttpRequestParserPy:
+        raise StartupError(
+            "aiohttp runs without its C parser, and the one in Python is too lax for an open "
+            "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
+        )
+    if unexpected := list(_unexpected()):
+        raise StartupError(
+            f"aiohttp {aiohttp.__version__} is not one that the gateway can run on "
+            f"({', '.join(unexpected)}); install the version that it asks for"
+        )
+
+
+def _unexpected() -> Iterator[str]:
+    """Yield what is relied on and is not there, or is something else."""
+    for name in (
+        *("_close", "_current_request", "_force_close", "_manager", "_messages"),
+        *("_payload_parser", "force_close"),
+    ):
+        if not hasattr(RequestHandler, name):
+            yield f"RequestHandler.{name}"
+    for method, parameters in (
+        (RequestHandler._handle_request, ["self", "request", "start_time", "request_handler"]),
+        (RequestHandler.handle_error, ["self", "request", "status", "exc", "message"]),
+        (RequestHandler.data_received, ["self", "data"]),
+        (web.AppRunner._make_server, ["self"]),
+    ):
+        if list(inspect.signature(method).parameters) != parameters:
+            yield method.__qualname__
+    if web.StreamResponse._send_headers_immediately is not True:
+        yield "StreamResponse._send_headers_immediately"
+    if web.Response._send_headers_immediately is not False:
+        yield "Response._send_headers_immediately"
+    if not isinstance(getattr(StreamWriter, "output_size", None), int):
+        yield "StreamWriter.output_size"
+    yield from _unexpected_instances()
+
+
+def _unexpected_instances() -> Iterator[str]:
+    """Yield what only an instance shows; this wants a running event loop."""
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        raise NotImplementedError(request)
+
+    server = Server(handler)
+    for name in ("_connections", "_kwargs", "_loop", "request_handler", "request_factory"):
+        if not hasattr(server, name):
+            yield f"Server.{name}"
+    reader = StreamReader(BaseProtocol(server._loop, None), 1)
+    if getattr(reader, "_high_water", None) != 2:
+        yield "StreamReader._high_water"
+    if not hasattr(reader, "total_bytes"):
+        yield "StreamReader.total_bytes"

@@ -9,7 +9,8 @@ from aiohttp import hdrs, web
 
 from ..config.parsers import ListenAddress
 from ..errors import StartupError
-from .aiohttp_internals import LONGEST_LINGER, SERVER, Runner
+from . import lingering
+from .aiohttp_internals import SERVER, Runner, read_bufsize
 from .unix_socket import UnixSocket
 
 BACKLOG = 1024
@@ -57,8 +58,8 @@ class Listener:
             handle_signals=False,
             handler_cancellation=True,
             keepalive_timeout=bounds.idle_timeout,
-            read_bufsize=bounds.read_ahead // 2,  # aiohttp pauses at twice as much
-            lingering_time=LONGEST_LINGER,
+            read_bufsize=read_bufsize(bounds.read_ahead),
+            lingering_time=lingering.LONGEST,
             tcp_keepalive=False,  # connections inherit it from the listener
             shutdown_timeout=HANDLER_END,
         )

@@ -64,13 +64,6 @@ class Transform(Protocol):
         """Return what is left at the answer's end."""
 
 
-class RelayedResponse(web.StreamResponse):
-    """An answer whose head waits for the first bytes, to leave with them in one segment."""
-
-    # As aiohttp's own Response has it; without this, the head leaves by itself.
-    _send_headers_immediately = False
-
-
 class ClientSide:
     """Writes to the client, and breaks off when it has taken no byte for timeout seconds."""
 

@@ -10,16 +10,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from aiohttp import web
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
 
 from .. import standard_streams
 from ..app import create_app, create_metrics_app
 from ..config.settings import Settings
 from ..embedded.launcher import Engine
-from ..errors import StartupError
 from ..middlewares.drain import DRAIN
 from ..tasks import cancel_and_wait
 from ..upstream.connector import UpstreamAddress
+from . import aiohttp_internals
 from .listeners import Bounds, Listener, listen
 from .open_files import connections_with_files
 from .sd_notify import Supervisor
@@ -83,16 +82,10 @@ async def running(
     """Serve as settings say, until the block ends; on inherited sockets where there are any.
 
     Raises:
-        StartupError: the parser is not safe.
-        StartupError: the process may open too few files.
-        StartupError: an address cannot be listened on.
-        StartupError: the bundled engine does not start.
+        StartupError: aiohttp is not safe or not the right one, the process may open too few files,
+            an address cannot be listened on, or the bundled engine does not start.
     """
-    if HttpRequestParser is HttpRequestParserPy:
-        raise StartupError(
-            "aiohttp runs without its C parser, and the one in Python is too lax for an open "
-            "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
-        )
+    aiohttp_internals.check()
     async with AsyncExitStack() as stack:
         app = await create_app(settings, await _backend(settings, stack))
         bounds = Bounds(
