@@ -6,6 +6,7 @@ from aiohttp import web
 
 from .api import plain
 from .api.interface import Face
+from .config.addresses import UpstreamAddress
 from .config.settings import SETTINGS, Settings
 from .endpoints import ENDPOINTS
 from .health import READINESS, Readiness
@@ -28,7 +29,6 @@ from .server.request_body import leave_expectation
 from .server.response_writer import PATIENCE, Patience
 from .upstream.bearer_token import BearerToken
 from .upstream.client import SKIT, Skit
-from .upstream.connector import UpstreamAddress
 
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:

@@ -1,9 +1,14 @@
-"""Clients' addresses: however they come in, an IPv4 one is an IPv4 one."""
+"""Addresses: the clients', those that are listened on, and the backend's."""
 
 import re
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from pathlib import Path
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+LONGEST_SOCKET_PATH = 107
+"""Bytes: unix(7)."""
 
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
 
@@ -20,3 +25,29 @@ def parse_address(text: str) -> Address:
     with_port = _WITH_PORT.fullmatch(text)
     address = ip_address(text if with_port is None else with_port[1] or with_port[2])
     return getattr(address, "ipv4_mapped", None) or address
+
+
+@dataclass(frozen=True, slots=True)
+class ListenAddress:
+    """Where the gateway listens: a port of a host (all of them when empty), or a unix socket."""
+
+    host: str = ""
+    port: int = 0
+    unix_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamAddress:
+    """Where an upstream listens."""
+
+    host: str = "localhost"
+    port: int = 80
+    tls: bool = False
+    unix_path: str | None = None
+    base_path: str = ""
+
+    @property
+    def host_header(self) -> str:
+        """The ``Host`` field's value (RFC 9110, section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"

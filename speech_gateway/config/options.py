@@ -9,8 +9,8 @@ from ..middlewares import Plugin
 from ..pipelines import Pipeline, voices
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
-from ..upstream.connector import UpstreamAddress
 from . import parsers
+from .addresses import UpstreamAddress
 from .client_keys import ClientKeys
 from .option import Option
 

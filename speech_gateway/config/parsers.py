@@ -4,19 +4,15 @@ import math
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from ..upstream.connector import UpstreamAddress
+from .addresses import LONGEST_SOCKET_PATH, ListenAddress, Network, UpstreamAddress
 
 T = TypeVar("T")
-Network = IPv4Network | IPv6Network
 EMBEDDED = "embedded"
-LONGEST_SOCKET_PATH = 107
-"""Bytes: unix(7)."""
 _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _UNITS = {"": 1.0, "s": 1.0, "ms": 0.001, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)\s*(ms|s|m|h|)", re.ASCII)
@@ -25,15 +21,6 @@ _WHOLE = re.compile(r"[0-9]{1,15}")
 _HOST = re.compile(r"[A-Za-z0-9._-]*|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
 _IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-
-
-@dataclass(frozen=True, slots=True)
-class ListenAddress:
-    """Where the gateway listens: a port of a host (all of them when empty), or a unix socket."""
-
-    host: str = ""
-    port: int = 0
-    unix_path: Path | None = None
 
 
 def listen_address(text: str) -> ListenAddress:

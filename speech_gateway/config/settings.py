@@ -14,12 +14,11 @@ from ..middlewares import Plugin
 from ..pipelines import Pipeline
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
-from ..upstream.connector import UpstreamAddress
+from .addresses import ListenAddress, Network, UpstreamAddress
 from .client_keys import ClientKeys
 from .command_line import help_text
 from .files import exists
 from .options import OPTIONS
-from .parsers import ListenAddress, Network
 from .sources import Given, read_sources
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name

@@ -15,6 +15,7 @@ import uvloop
 
 from .. import logs, standard_streams
 from ..config import parsers
+from ..config.addresses import ListenAddress
 from ..errors import StartupError
 from ..server.listeners import Bounds, listen
 from .launcher import READY, missing_parts
@@ -55,7 +56,7 @@ def main() -> int:
     return 0
 
 
-async def _serve(address: parsers.ListenAddress, *, child: bool) -> None:
+async def _serve(address: ListenAddress, *, child: bool) -> None:
     from .app import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
 
     stop = asyncio.Event()

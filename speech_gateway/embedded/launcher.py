@@ -10,10 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..config.parsers import LONGEST_SOCKET_PATH
+from ..config.addresses import LONGEST_SOCKET_PATH, UpstreamAddress
 from ..errors import StartupError
 from ..tasks import cancel_and_wait
-from ..upstream.connector import UpstreamAddress
 
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 5.0

@@ -9,8 +9,7 @@ from aiohttp_remotes.exceptions import RemoteError, TooManyHeaders
 from aiohttp_remotes.utils import remote_ip
 from multidict import MultiMapping
 
-from ..config.addresses import Address, parse_address
-from ..config.parsers import Network
+from ..config.addresses import Address, Network, parse_address
 from ..exchange import EXCHANGE
 from . import Handler
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import hdrs, web
 
-from ..config.parsers import ListenAddress
+from ..config.addresses import ListenAddress
 from ..errors import StartupError
 from . import lingering
 from .aiohttp_internals import SERVER, Runner, read_bufsize

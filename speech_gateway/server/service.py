@@ -13,11 +13,11 @@ from aiohttp import web
 
 from .. import standard_streams
 from ..app import create_app, create_metrics_app
+from ..config.addresses import UpstreamAddress
 from ..config.settings import Settings
 from ..embedded.launcher import Engine
 from ..middlewares.drain import DRAIN
 from ..tasks import cancel_and_wait
-from ..upstream.connector import UpstreamAddress
 from . import aiohttp_internals
 from .listeners import Bounds, Listener, listen
 from .open_files import connections_with_files

@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from ..config.parsers import LONGEST_SOCKET_PATH
+from ..config.addresses import LONGEST_SOCKET_PATH
 
 
 class UnixSocket:

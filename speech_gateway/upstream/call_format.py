@@ -3,9 +3,9 @@
 from secrets import token_hex
 
 from .. import __version__
+from ..config.addresses import UpstreamAddress
 from ..endpoints import Endpoint
 from ..pipelines import Pipeline
-from .connector import UpstreamAddress
 from .tcp_segments import whole_characters
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from ..config.addresses import UpstreamAddress
 from ..endpoints import ENDPOINTS
 from ..errors import UpstreamError, UpstreamTimeoutError
 from ..exchange import Exchange
@@ -13,7 +14,7 @@ from ..pipelines import Pipeline
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED, Call
 from .call_format import CallTemplate
-from .connector import Connector, UpstreamAddress
+from .connector import Connector
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0

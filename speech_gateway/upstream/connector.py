@@ -2,29 +2,12 @@
 
 import asyncio
 import ssl
-from dataclasses import dataclass
 
+from ..config.addresses import UpstreamAddress
 from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeouts import Lookout
 from .connection import Upstream
 from .idle_pool import IdleConnections
-
-
-@dataclass(frozen=True, slots=True)
-class UpstreamAddress:
-    """Where an upstream listens."""
-
-    host: str = "localhost"
-    port: int = 80
-    tls: bool = False
-    unix_path: str | None = None
-    base_path: str = ""
-
-    @property
-    def host_header(self) -> str:
-        """The ``Host`` field's value (RFC 9110, section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
 class Connector:

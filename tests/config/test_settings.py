@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_gateway.config.addresses import ListenAddress
 from speech_gateway.config.options import OPTIONS
-from speech_gateway.config.parsers import ListenAddress, seconds
+from speech_gateway.config.parsers import seconds
 from speech_gateway.config.settings import Settings, load
 from speech_gateway.errors import StartupError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from speech_gateway.config.parsers import LONGEST_SOCKET_PATH, ListenAddress
+from speech_gateway.config.addresses import LONGEST_SOCKET_PATH, ListenAddress
 from speech_gateway.errors import StartupError
 from speech_gateway.server.listeners import Bounds, Listener, listen
 from tests.support.backend import ScriptedBackend
