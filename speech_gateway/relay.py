@@ -13,7 +13,8 @@ from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from .server.aiohttp_internals import RelayedResponse
 from .server.keep_alive import decide_persistence
 from .server.response_writer import PATIENCE, ClientSide, Transform, break_off
-from .upstream.call import Answer, Call
+from .upstream.answer import Answer
+from .upstream.call import Call
 from .upstream.sound import FirstSound
 from .upstream.transcripts import refuse_html
 
@@ -77,7 +78,7 @@ class PassedOn:
             await client.end(self._whole, transformed=True)
             return
         await client.start(self._opening)
-        while not await self._call.pour(client.take):
+        while not await self._call.forward(client.take):
             await client.catch_up()
         rest = await self._call.read()
         if self._call.cut_short:

@@ -1,6 +1,5 @@
 """What answers: speech at the two endpoints, and the pages beside them."""
 
-import asyncio
 
 from aiohttp import web
 
@@ -12,7 +11,6 @@ from ..metrics import METRICS
 from ..middlewares import Handler
 from ..relay import Shape, Speech, Transcripts, relay
 from ..server.request_body import ClientBody, leave_expectation
-from ..tasks import cancel_and_wait
 from ..upstream.call import Call
 from ..upstream.client import SKIT
 from ..upstream.transcripts import Unwrapper
@@ -37,21 +35,8 @@ async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
 async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
     settings = request.app[SETTINGS]
     body = ClientBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
-    await call.open()
-    upload = asyncio.create_task(_upload(body, call))
-    try:
+    async with call.sending(body.read):
         return await relay(request, call, TRANSCRIPTS)
-    finally:
-        await cancel_and_wait(upload)
-
-
-async def _upload(body: ClientBody, call: Call) -> None:
-    try:
-        while piece := await body.read():
-            await call.send(piece)
-        call.finish()
-    except Exception as error:  # noqa: BLE001 - raised again where the answer is read
-        call.fail(error)
 
 
 async def metrics_page(request: web.Request) -> web.Response:

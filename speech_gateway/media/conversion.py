@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, Future
 
 import av.error
@@ -76,6 +76,16 @@ class Conversion:
                     return
                 self._room.clear()
             await self._room.wait()
+
+    async def feed_all(self, pieces: AsyncIterator[bytes]) -> None:
+        """Hand all pieces to the thread, and end; give up when they fail, and raise that."""
+        try:
+            async for piece in pieces:
+                await self.feed(piece)
+        except BaseException:
+            self.close()
+            raise
+        self.end()
 
     def end(self) -> None:
         """Say that no more input will come."""

@@ -15,7 +15,7 @@ from typing import Protocol
 from aiohttp import hdrs, web
 
 from ..exchange import CLIENT_LEFT, EXCHANGE
-from ..timeouts import Lookout
+from ..timeouts import TimeoutChecker
 
 
 def break_off(request: web.Request, status: int) -> None:
@@ -40,15 +40,15 @@ class Patience:
     """How long a client may take nothing of its answer, and who looks at that for all of them."""
 
     seconds: float
-    lookout: Lookout
+    checker: TimeoutChecker
 
     @classmethod
     def of(cls, seconds: float) -> "Patience":
-        return cls(seconds, Lookout(seconds))
+        return cls(seconds, TimeoutChecker(seconds))
 
     async def end(self, _app: web.Application) -> None:
         """Look no more."""
-        self.lookout.stop()
+        self.checker.stop()
 
 
 PATIENCE = web.AppKey("patience", Patience)
@@ -85,7 +85,7 @@ class ClientSide:
         self._writing = False
         self._unsent = 0
         self._taken_at = self._loop.time()
-        patience.lookout.add(self._look)
+        patience.checker.add(self._look)
 
     async def begin(self) -> None:
         """Make the head of the answer."""
@@ -161,7 +161,7 @@ class ClientSide:
 
     def stop(self) -> None:
         """Stop watching."""
-        self._patience.lookout.remove(self._look)
+        self._patience.checker.remove(self._look)
 
     def _look(self, now: float) -> None:
         transport = self._request.transport

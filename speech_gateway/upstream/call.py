@@ -2,40 +2,28 @@
 
 import asyncio
 import logging
-import re
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from time import perf_counter
 
 from aiohttp import web
 
 from ..errors import TokenRefusedError, UpstreamError, UpstreamTimeoutError, as_http
 from ..exchange import Exchange
+from ..tasks import cancel_and_wait
+from .answer import Answer, answer_of
 from .bearer_token import BearerToken, authorization
 from .call_format import CallTemplate, chunk
-from .connection import Sink, Upstream
+from .connection import Sink, UpstreamConnection
 from .connector import Connector
-from .response_parser import Head
+from .response_parser import ResponseHead
 
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
 TOKEN_REFUSED = (web.HTTPUnauthorized.status_code, web.HTTPForbidden.status_code)
 """What the backend answers to the gateway's own token: never the client's fault."""
 
-_MEDIA_TYPE = re.compile(
-    r"[\w.+-]+/[\w.+-]+(\s*;\s*[\w.+-]+=(\"[\w .+:/-]*\"|[\w.+:/-]+))*", re.ASCII
-)
-_RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
-
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What of the backend's head may be passed back."""
-
-    status: int
-    content_type: str | None
-    retry_after: str | None
 
 
 class Call:
@@ -59,7 +47,8 @@ class Call:
         self._token = token
         self._token_shown: str | None = None
         self._called = perf_counter()
-        self._connection: Upstream | None = None
+        self._upstream: UpstreamConnection  # set once the backend is reached
+        self._reached = False
         self._live = False
         self._media: bytes | None = None
         """What may be sent once more, on a fresh connection; None of a live call."""
@@ -71,13 +60,13 @@ class Call:
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         """End the connection; tell a client what failed at the backend, and the log why."""
-        if self._connection is not None:
+        if self._reached:
             if self._live:
-                self._connection.close()
+                self._upstream.close()
             else:
-                self._connector.finish(self._connection)
+                self._connector.finish(self._upstream)
         if isinstance(error, UpstreamError):
-            what = "was not reached" if self._connection is None else "failed"
+            what = "failed" if self._reached else "was not reached"
             self._exchange.explain(f"the backend {what}: {error}")
             raise as_http(error) from error
 
@@ -88,12 +77,33 @@ class Call:
             UpstreamError: the backend did not take the connection.
         """
         self._media = media
-        self._connection = self._connector.reuse()
-        if self._connection is None:
+        kept = self._connector.reuse()
+        if kept is None:
             await self._send_afresh(media)
         else:
-            self._reused = True
+            self._upstream, self._reached, self._reused = kept, True, True
             await self._send_all(media)
+
+    @asynccontextmanager
+    async def sending(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
+        """Make a live call, and send what read returns while the block runs, up to nothing.
+
+        What read raises is raised where the answer is read. Raises as ``open`` does.
+        """
+        await self.open()
+        sending = asyncio.create_task(self._send_live(read))
+        try:
+            yield
+        finally:
+            await cancel_and_wait(sending)
+
+    async def _send_live(self, read: Callable[[], Awaitable[bytes]]) -> None:
+        try:
+            while piece := await read():
+                await self.send(piece)
+            self.finish()
+        except Exception as error:  # noqa: BLE001 - raised again where the answer is read
+            self.fail(error)
 
     async def open(self) -> None:
         """Begin a live call: the backend wants the media part to begin within 5 s.
@@ -101,8 +111,8 @@ class Call:
         What is live cannot be sent again, so the connection is a fresh one; raises as send_whole.
         """
         self._live = True
-        self._connection = await self._connector.connect()
-        self._connection.send(self._template.opening(self._own_headers()))
+        await self._connect()
+        self._upstream.send(self._template.opening(self._own_headers()))
 
     async def send(self, piece: bytes) -> None:
         """Send a piece of live media, and wait when the backend is slow to take it.
@@ -133,27 +143,19 @@ class Call:
         if self._exchange.backend_after is None:
             self._exchange.backend_after = perf_counter() - self._called
         self._note_what_became_of_token(head.status)
-        if head.status != web.HTTPOk.status_code and not 400 <= head.status < 600:
-            raise UpstreamError(f"it answered {head.status}, which has no meaning here")
-        if head.status == web.HTTPOk.status_code:
-            _check_relayable(head)
-        return Answer(
-            status=head.status,
-            content_type=_matching(_MEDIA_TYPE, head.fields.get("content-type")),
-            retry_after=_matching(_RETRY_AFTER, head.fields.get("retry-after")),
-        )
+        return answer_of(head)
 
     @property
     def answered(self) -> bool:
         """Whether the whole answer has come."""
         return self._upstream.complete
 
-    async def pour(self, sink: Sink) -> bool:
+    async def forward(self, sink: Sink) -> bool:
         """Hand each piece of the answer's body but the last to sink, as soon as it comes.
 
         Return whether the end was reached; if not, the sink is full. Raises as answer does.
         """
-        return await self._upstream.pour(sink)
+        return await self._upstream.forward(sink)
 
     async def read(self) -> bytes:
         """Return what has come of the answer's body; nothing at its end. Raises as answer does."""
@@ -181,12 +183,7 @@ class Call:
             log.info("an error's body was cut: %s", error)
         return body[:ERROR_BODY_LIMIT]
 
-    @property
-    def _upstream(self) -> Upstream:
-        assert self._connection is not None, "nothing was sent"
-        return self._connection
-
-    async def _head_for_token(self) -> Head:
+    async def _head_for_token(self) -> ResponseHead:
         """Return the head of the answer; to a token that was out of date, the second answer's."""
         head = await self._head()
         if head.status not in TOKEN_REFUSED:
@@ -207,7 +204,7 @@ class Call:
         if status < 300:
             self._token.accept(self._token_shown)
 
-    async def _head(self) -> Head:
+    async def _head(self) -> ResponseHead:
         try:
             return await self._upstream.head()
         except UpstreamTimeoutError:
@@ -221,9 +218,12 @@ class Call:
             return await self._upstream.head()
 
     async def _send_afresh(self, media: bytes) -> None:
-        self._reused = False
-        self._connection = await self._connector.connect()
+        await self._connect()
         await self._send_all(media)
+
+    async def _connect(self) -> None:
+        self._upstream = await self._connector.connect()
+        self._reached, self._reused = True, False
 
     async def _send_all(self, media: bytes) -> None:
         first, *others = self._template.whole(self._own_headers(), media)
@@ -237,14 +237,3 @@ class Call:
         return self._template.own_headers(
             self._request_id, self._exchange.traceparent, authorization(shown)
         )
-
-
-def _check_relayable(head: Head) -> None:
-    if not head.framed:
-        raise UpstreamError("the answer has no length and no chunks: its end could not be told")
-    if head.fields.get("content-encoding", "identity").lower() != "identity":
-        raise UpstreamError("the answer is encoded, though identity was asked for")
-
-
-def _matching(pattern: re.Pattern[str], value: str | None) -> str | None:
-    return value if value is not None and pattern.fullmatch(value) else None

@@ -1,23 +1,39 @@
 """One HTTP/1.1 exchange with an upstream server.
 
-What one segment of the network brought goes on to a sink at once, from inside the event loop's own
-callback: hundreds of tiny pieces a second wake no task.
+Theory of operation
+-------------------
+
+A connection carries one exchange at a time: a request goes out, and its answer comes back, which
+may begin, and even end, while the request is still being sent. The state says how far it is::
+
+    SENDING ----- request_sent() ----> AWAITING ----- the answer ends ----> COMPLETE
+       |                                  |
+       +-- the answer ends --> CUT_SHORT  |
+       +------------- fail() -------------+----> FAILED
+
+Two sides meet here. The task in charge calls ``send``, ``drain``, ``head``, ``read``, ``forward``;
+the event loop calls ``data_received`` and the other callbacks of asyncio's protocols. What comes
+goes through the parser. When a sink is there, each piece goes on to it from within the callback, so
+that hundreds of tiny pieces a second wake no task. Otherwise it is held, bounded by
+``FlowControl``, and the task that waits for it is woken.
+
+A failure is kept: whoever reads or drains, now or later, gets it raised. Silence is one; it counts
+while the task waits for the upstream, and is checked a few times in a timeout, not once a piece.
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import cast
 
 from ..errors import UpstreamError, UpstreamTimeoutError
-from ..timeouts import Lookout
-from .response_parser import AnswerParser, Head
+from ..timeouts import TimeoutChecker
+from .flow_control import FlowControl
+from .response_parser import ResponseHead, ResponseParser
 from .tcp_segments import unsent
 
-HIGH_WATER = 64 * 1024
-"""Bytes received and not yet taken at which reading from the upstream pauses."""
 RECEIVE_BUFFER = 64 * 1024
-
 UNSENT_INTERVAL = 0.001
 """Seconds between two looks at whether the kernel has sent what it was given."""
 LOOKS_FOR_UNSENT = 250
@@ -26,66 +42,84 @@ Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
 
 
-class Upstream(asyncio.Protocol):
+class State(Enum):
+    """How far an exchange is."""
+
+    SENDING = auto()
+    AWAITING = auto()
+    """The request is whole: from here on the upstream may not be silent."""
+    COMPLETE = auto()
+    CUT_SHORT = auto()
+    """The answer ended while the request was still being sent."""
+    FAILED = auto()
+
+
+class _Silence:
+    """How long an upstream has given no sign of life."""
+
+    def __init__(self, now: float) -> None:
+        self.since = now
+        self.heard = False
+        """Whether it has sent anything since the last check."""
+        self._unsent = 0
+
+    def lasts(self, now: float, unsent: int) -> float:
+        """Return the seconds; what it takes of the unsent bytes is a sign of life too."""
+        if self.heard or unsent < self._unsent:
+            self.since = now
+        self.heard, self._unsent = False, unsent
+        return now - self.since
+
+
+class UpstreamConnection(asyncio.Protocol):
     """One request to an upstream and its answer.
 
-    Timeout is seconds without a byte from it, looked at as often as lookout does.
+    Timeout is seconds without a byte from it, looked at as often as checker does.
     """
 
-    def __init__(self, timeout: float, lookout: Lookout) -> None:
+    def __init__(self, timeout: float, checker: TimeoutChecker) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
-        self._lookout = lookout
-        self._transport: asyncio.Transport | None = None
-        self._parser = AnswerParser()
-        self._held = 0
+        self._checker = checker
+        self._parser = ResponseParser()
+        self._state = State.SENDING
         self._error: Exception | None = None
+        self._flow = FlowControl()
+        self._silence = _Silence(self._loop.time())
         self._sink: Sink | None = None
         self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
-        self._reading_paused = False
-        self._writing_paused = False
-        self._request_sent = False
-        self.cut_short = False
-        """Whether the answer ended while the request was still being sent."""
-        self._heard = False
-        """Whether it has sent anything since the last look."""
-        self._unsent = 0
-        self._waiting_since = 0.0
 
     # what the task in charge calls
 
     def send(self, data: bytes) -> None:
         """Send a part of the request."""
-        if self._error is None and self._transport is not None:
-            self._transport.write(data)
+        transport = self._flow.transport
+        if self._error is None and transport is not None:
+            transport.write(data)
 
     async def send_apart(self, data: bytes) -> None:
         """Send a small part of the request in a segment of its own, unless the network is stuck."""
-        looks = LOOKS_FOR_UNSENT
-        while looks and self._error is None and self._transport and unsent(self._transport):
+        looks, flow = LOOKS_FOR_UNSENT, self._flow
+        while looks and self._error is None and flow.transport and unsent(flow.transport):
             await asyncio.sleep(UNSENT_INTERVAL)  # only asking tells
             looks -= 1
         self.send(data)
 
     async def drain(self) -> None:
         """Wait until the upstream has taken most of what was sent; raise why it takes no more."""
-        if self._writing_paused and self._error is None:
-            self._writer = self._loop.create_future()
-            self._waiting_since = self._loop.time()
-            try:
-                await self._writer
-            finally:
-                self._writer = None
+        if self._flow.writing_paused and self._error is None:
+            self._silence.since = self._loop.time()
+            await self._flow.drained()
         if self._error is not None:
             raise self._error
 
     def request_sent(self) -> None:
-        """Say that the request is whole: from here on the upstream may not be silent."""
-        self._request_sent = True
-        self._waiting_since = self._loop.time()
+        """Say that the request is whole."""
+        if self._state is State.SENDING:
+            self._state = State.AWAITING
+        self._silence.since = self._loop.time()
 
-    async def head(self) -> Head:
+    async def head(self) -> ResponseHead:
         """Return the head of the answer, or raise what came instead."""
         while not self._parser.has_head:
             await self._wait()
@@ -99,7 +133,7 @@ class Upstream(asyncio.Protocol):
             await self._wait()
         return self._take()
 
-    async def pour(self, sink: Sink) -> bool:
+    async def forward(self, sink: Sink) -> bool:
         """Hand each piece to sink as it arrives, all but the last; that one is left to ``read``.
 
         Return False as soon as the sink is full, True at the end; raise what came instead of it.
@@ -120,19 +154,20 @@ class Upstream(asyncio.Protocol):
         """End the exchange with error: whoever reads, now or later, gets it raised."""
         if self._error is None and not self._parser.complete:
             self._error = error
+            self._state = State.FAILED
             self._wake()
             self.close()
 
     def close(self) -> None:
         """Break the connection; harmless when it is gone."""
         self._end()
-        if self._transport is not None:
-            self._transport.abort()
+        if self._flow.transport is not None:
+            self._flow.transport.abort()
 
     def release(self) -> asyncio.Transport:
         """Return the connection of an exchange that is over, to be used for another."""
-        assert self._transport is not None
-        transport, self._transport = self._transport, None
+        transport, self._flow.transport = self._flow.transport, None
+        assert transport is not None
         self._end()
         return transport
 
@@ -142,15 +177,20 @@ class Upstream(asyncio.Protocol):
         return self._parser.complete
 
     @property
+    def cut_short(self) -> bool:
+        """Whether the answer ended while the request was still being sent."""
+        return self._state is State.CUT_SHORT
+
+    @property
     def broke_untouched(self) -> bool:
         """Whether the connection broke before a byte of an answer had come."""
-        return self._transport is None and not self._parser.head_bytes
+        return self._flow.transport is None and not self._parser.head_bytes
 
     @property
     def reusable(self) -> bool:
         """Whether the connection is good for another exchange."""
-        idle = self._transport is not None and not self._reading_paused
-        return idle and self._parser.persistent and self._request_sent
+        over = self._state is State.COMPLETE and self._parser.persistent
+        return over and self._flow.transport is not None and not self._flow.reading_paused
 
     # what the event loop calls
 
@@ -162,18 +202,20 @@ class Upstream(asyncio.Protocol):
 
     def begin(self, transport: asyncio.Transport) -> None:
         """Have the exchange on transport, which may have carried others before."""
-        self._transport = transport
-        self._waiting_since = self._loop.time()
-        self._lookout.add(self._look)
+        self._flow.transport = transport
+        self._silence.since = self._loop.time()
+        self._checker.add(self._check_silence)
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._silence.heard = True
         parser = self._parser
         try:
             parser.feed(data)
             if self._sink is None or parser.complete:
-                self.cut_short |= parser.complete and not self._request_sent
-                self._hold(len(data))
+                if parser.complete:
+                    self._answer_ended()
+                self._flow.hold(len(data))
+                self._wake()
             elif parser.pieces and not self._sink(parser.take()):
                 self._sink = None
                 self._wake()
@@ -181,9 +223,10 @@ class Upstream(asyncio.Protocol):
             self.fail(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
+        self._flow.transport = None
         if exc is None and self._parser.has_head and not self._parser.head.framed:
             self._parser.complete = True
+            self._answer_ended()
         self.fail(
             UpstreamError("the upstream broke the connection off" + (f": {exc}" if exc else ""))
         )
@@ -191,45 +234,35 @@ class Upstream(asyncio.Protocol):
         self._wake()
 
     def pause_writing(self) -> None:
-        self._writing_paused = True
+        self._flow.pause_writing()
 
     def resume_writing(self) -> None:
-        self._writing_paused = False
-        if self._writer is not None and not self._writer.done():
-            self._writer.set_result(None)
+        self._flow.resume_writing()
 
     # inside
 
+    def _answer_ended(self) -> None:
+        if self._state is State.AWAITING:
+            self._state = State.COMPLETE
+        elif self._state is State.SENDING:
+            self._state = State.CUT_SHORT
+
     def _end(self) -> None:
         self._parser.close()
-        self._lookout.remove(self._look)
+        self._checker.remove(self._check_silence)
 
     def _take(self) -> bytes:
         """Return what has come of the body, and have more of it sent."""
-        self._read_on()
+        self._flow.release()
         return self._parser.take()
 
-    def _read_on(self) -> None:
-        self._held = 0
-        if self._reading_paused:
-            self._reading_paused = False
-            if self._transport is not None and not self._transport.is_closing():
-                self._transport.resume_reading()
-
-    def _hold(self, size: int) -> None:
-        """Keep what has come for who reads it, but not without a bound."""
-        self._held += size
-        if self._held > HIGH_WATER and not self._reading_paused and self._transport is not None:
-            self._reading_paused = True
-            self._transport.pause_reading()
-        self._wake()
-
     async def _wait(self) -> None:
+        """Wait until something has come; raise what failed."""
         if self._error is not None:
             raise self._error
-        self._read_on()  # what came may have been no body at all
+        self._flow.release()  # what came may have been no body at all
         self._reader = self._loop.create_future()
-        self._waiting_since = self._loop.time()
+        self._silence.since = self._loop.time()
         try:
             await self._reader
         finally:
@@ -238,16 +271,14 @@ class Upstream(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        if self._error is not None and self._writer is not None and not self._writer.done():
-            self._writer.set_result(None)
+        if self._error is not None:
+            self._flow.wake_writer()
 
-    def _look(self, now: float) -> None:
-        """Look whether somebody has waited too long; a few times a timeout, not once a piece."""
-        unsent = self._transport.get_write_buffer_size() if self._transport is not None else 0
-        if self._heard or unsent < self._unsent:  # what it takes is a sign of life too
-            self._waiting_since = now
-        self._heard, self._unsent = False, unsent
+    def _check_silence(self, now: float) -> None:
+        """Fail when somebody has waited too long."""
+        transport = self._flow.transport
+        silent = self._silence.lasts(now, transport.get_write_buffer_size() if transport else 0)
         # While the request still goes out, an upstream that listens may be silent.
-        waits = self._writer is not None or (self._reader is not None and self._request_sent)
-        if waits and now - self._waiting_since >= self._timeout:
+        answer_due = self._reader is not None and self._state is not State.SENDING
+        if (self._flow.writer_waits or answer_due) and silent >= self._timeout:
             self.fail(UpstreamTimeoutError(f"the upstream was silent for {self._timeout:g} s"))

@@ -5,8 +5,8 @@ import ssl
 
 from ..config.addresses import UpstreamAddress
 from ..errors import UpstreamError, UpstreamTimeoutError
-from ..timeouts import Lookout
-from .connection import Upstream
+from ..timeouts import TimeoutChecker
+from .connection import UpstreamConnection
 from .idle_pool import IdleConnections
 
 
@@ -19,12 +19,12 @@ class Connector:
         self._address = address
         self._idle = IdleConnections(most_idle)
         self._timeout = timeout
-        self._lookout = Lookout(timeout)
+        self._checker = TimeoutChecker(timeout)
         self._open_timeout = open_timeout
         # Reading the authorities' certificates takes milliseconds: once.
         self._tls = ssl.create_default_context() if address.tls else None
 
-    async def connect(self) -> Upstream:
+    async def connect(self) -> UpstreamConnection:
         """Return an exchange on a fresh connection.
 
         Raises:
@@ -39,7 +39,7 @@ class Connector:
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
             raise UpstreamError(f"no connection: {error}") from error
 
-    def reuse(self) -> Upstream | None:
+    def reuse(self) -> UpstreamConnection | None:
         """Return an exchange on a connection that was used before; None when none is idle.
 
         The upstream may be closing it at this very moment.
@@ -47,12 +47,12 @@ class Connector:
         transport = self._idle.take()
         if transport is None:
             return None
-        upstream = Upstream(self._timeout, self._lookout)
+        upstream = UpstreamConnection(self._timeout, self._checker)
         transport.set_protocol(upstream)
         upstream.begin(transport)
         return upstream
 
-    def finish(self, upstream: Upstream) -> None:
+    def finish(self, upstream: UpstreamConnection) -> None:
         """Keep the connection of a finished exchange if it is good for another, else break it."""
         if upstream.reusable:
             self._idle.put(upstream.release())
@@ -62,12 +62,12 @@ class Connector:
     def close(self) -> None:
         """Close what is kept."""
         self._idle.close()
-        self._lookout.stop()
+        self._checker.stop()
 
-    async def _open(self) -> Upstream:
+    async def _open(self) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
         address = self._address
-        upstream = Upstream(self._timeout, self._lookout)
+        upstream = UpstreamConnection(self._timeout, self._checker)
         try:
             if address.unix_path is not None:
                 await loop.create_unix_connection(lambda: upstream, address.unix_path)

@@ -11,7 +11,7 @@ SWITCHING_PROTOCOLS = 101
 
 
 @dataclass(slots=True)
-class Head:
+class ResponseHead:
     """An answer's status and header fields, names in lower case."""
 
     status: int = 0
@@ -24,11 +24,11 @@ class Head:
         return "content-length" in self.fields or coding.endswith("chunked") or self.status == 204
 
 
-class AnswerParser:
+class ResponseParser:
     """Parses one answer; interim ones (1xx) before it are passed over."""
 
     def __init__(self) -> None:
-        self.head = Head()
+        self.head = ResponseHead()
         self.has_head = False
         self.complete = False
         self.persistent = False

@@ -112,13 +112,11 @@ class Recording:
     async def _convert(self) -> None:
         """Take the upload into the conversion."""
         try:
-            async for piece in self._upload.audio():
-                await self._conversion.feed(piece)
+            await self._conversion.feed_all(self._upload.audio())
         except web.HTTPException as error:
             self._fail(error)
-            self._conversion.close()
-        else:
-            self._conversion.end()
+        except OSError as error:
+            self._fail(cannot_keep(error))
         finally:
             self.complete.set()
             self._changed.set()

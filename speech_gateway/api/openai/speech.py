@@ -1,6 +1,7 @@
 """``POST /v1/audio/speech``: text to speech, in the format that was asked for."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from concurrent.futures import Executor
 
 from aiohttp import web
@@ -14,7 +15,8 @@ from ...media.remuxing import remux_to_ogg
 from ...relay import Body, PassedOn, Shape, first_sound, relay
 from ...server.response_writer import ClientSide, Transform
 from ...tasks import cancel_and_wait
-from ...upstream.call import Answer, Call
+from ...upstream.answer import Answer
+from ...upstream.call import Call
 from ...upstream.client import SKIT
 from .error_format import error_event
 from .resources import RESOURCES
@@ -91,7 +93,7 @@ class Converted:
 
     async def begin(self, opening: bytes) -> None:
         """Convert opening and what follows it, and wait for the first of that; raises as open."""
-        self._feeding = asyncio.create_task(self._feed(opening))
+        self._feeding = asyncio.create_task(self._conversion.feed_all(self._pieces(opening)))
         self._opening = await self._read()
         if not self._opening:
             await self._feeding
@@ -124,13 +126,9 @@ class Converted:
         except ConversionFailedError as error:
             raise web.HTTPInternalServerError(text=f"{error}\n") from error
 
-    async def _feed(self, opening: bytes) -> None:
-        try:
-            await self._conversion.feed(opening)
-            while piece := await self._call.read():
-                await self._conversion.feed(piece)
-            self._call.check_uncut()
-        except BaseException:
-            self._conversion.close()
-            raise
-        self._conversion.end()
+    async def _pieces(self, opening: bytes) -> AsyncIterator[bytes]:
+        """Yield the backend's audio, opening and what follows it."""
+        yield opening
+        while piece := await self._call.read():
+            yield piece
+        self._call.check_uncut()

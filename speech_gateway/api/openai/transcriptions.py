@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import hdrs, web
 
@@ -13,7 +14,8 @@ from ...media.conversion import Conversion
 from ...relay import PassedOn, Shape, backend_error, relay
 from ...server.request_body import ClientBody
 from ...tasks import cancel_and_wait
-from ...upstream.call import Answer, Call
+from ...upstream.answer import Answer
+from ...upstream.call import Call
 from ...upstream.client import SKIT
 from ...upstream.transcripts import refuse_html
 from .error_format import error_event
@@ -171,21 +173,7 @@ async def _calling(
     request: web.Request, pieces: AsyncIterator[bytes], language: str | None
 ) -> AsyncIterator[Call]:
     """Call the backend, and send it pieces meanwhile."""
-    exchange = request[EXCHANGE]
     template = request.app[RESOURCES].transcription_template(language)
-    async with request.app[SKIT].call(exchange, request[REQUEST_ID], template) as call:
-        await call.open()
-        sending = asyncio.create_task(_send(call, pieces))
-        try:
-            yield call
-        finally:
-            await cancel_and_wait(sending)
-
-
-async def _send(call: Call, pieces: AsyncIterator[bytes]) -> None:
-    try:
-        async for piece in pieces:
-            await call.send(piece)
-        call.finish()
-    except Exception as error:  # noqa: BLE001 - raised again where the answer is read
-        call.fail(error)
+    call = request.app[SKIT].call(request[EXCHANGE], request[REQUEST_ID], template)
+    async with call, call.sending(partial(anext, pieces, b"")):
+        yield call
