@@ -1,113 +1,109 @@
 """The application: the whole way of a request, in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from aiohttp import web
 
-from .api import plain
-from .api.interface import Face
+from .api import pages, plain
+from .api.base import Api, add_route
+from .api.plain import PlainApi
 from .config.addresses import UpstreamAddress
 from .config.settings import SETTINGS, Settings
-from .endpoints import ENDPOINTS
-from .health import READINESS, Readiness
+from .health import HEALTH, Health
 from .metrics import METRICS, Metrics
 from .middlewares import Plugin
 from .middlewares.body_size import CheckBodySize
 from .middlewares.client_key import CheckKey
 from .middlewares.content_type import CheckContentType
-from .middlewares.disconnect import WatchDeparture
+from .middlewares.disconnect import WatchDisconnect
 from .middlewares.drain import DRAIN, Drain
 from .middlewares.forwarded import Forwarded
 from .middlewares.gate import Gate
 from .middlewares.method import CheckMethod
-from .middlewares.outcome import EndExchange
+from .middlewares.outcome import DecideOutcome
 from .middlewares.request_count import CountRequests
 from .middlewares.request_head import CheckHead
 from .middlewares.request_log import LogRequests
 from .middlewares.text import ReadText
-from .server.request_body import leave_expectation
-from .server.response_writer import PATIENCE, Patience
+from .server.response_writer import WRITE_TIMEOUT, WriteTimeout
 from .upstream.bearer_token import BearerToken
-from .upstream.client import SKIT, Skit
+from .upstream.client import UPSTREAM_CLIENT, UpstreamClient
 
 
 async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Application:
     """Return the gateway's application, standing in front of backend."""
+    apis = _apis(settings)
     drain = Drain()
-    openai = _openai(settings)
-    endpoints = (*ENDPOINTS.values(), *openai.endpoints)
     metrics = Metrics(
         slots=settings.max_concurrency,
         refusals=_refusals(settings),
-        apis=dict.fromkeys(endpoint.api for endpoint in endpoints),
+        apis=dict.fromkeys(endpoint.api for api in apis for endpoint in api.endpoints),
     )
-    way: list[Plugin] = [
-        CountRequests(metrics, endpoints),  # outermost: no ending escapes it
-        LogRequests(),  # gives the id that all further in may write of; its line tells the ending
-        EndExchange(settings.client_timeout, openai),  # every answer leaves here: whole or broken
-        CheckHead(),  # what follows a dubious head cannot be trusted, whatever it asks for
-        WatchDeparture(),  # from here on a client may leave while it waits
-        drain,  # before anything is begun for a request that cannot be finished
-        *_admission(settings, openai),  # who is it? before anything is done for who may not
-        *settings.plugins,  # an operator's: may refuse or rewrite, and is counted and logged
-        CheckMethod(),  # by the head alone,
-        CheckContentType(),  # cheapest first,
-        CheckBodySize(settings.max_body_bytes, openai.body_limits),  # before a byte is asked for
-        ReadText(  # before the gate, so that a slow sender of text holds no slot
-            max_characters=settings.max_tts_text_size,
-            max_bytes=settings.max_body_bytes,
-            timeout=settings.client_timeout,
-        ),
-        *openai.steps,  # what else is read before the gate
-        Gate(  # last: who holds a slot has nothing left to be refused for
-            metrics,
-            slots=settings.max_concurrency,
-            max_queue=settings.max_queue,
-            queue_timeout=settings.queue_timeout,
-            share=settings.client_share,
-        ),
-    ]
     app = web.Application()
-    for step in way:
+    for step in _way(settings, apis, metrics, drain):
         await step.setup(app)
-
     app[SETTINGS] = settings
     app[METRICS] = metrics
     app[DRAIN] = drain
-    app[PATIENCE] = patience = Patience.of(settings.client_timeout)
-    app.on_cleanup.append(patience.end)
-    token = settings.token or BearerToken()
-    if token.file is not None:
-        app.cleanup_ctx.append(token.file.watching)
-    app[SKIT] = skit = Skit(
-        backend,
-        settings.pipelines,
-        token=token,
-        timeout=settings.upstream_timeout,
-        most_idle=settings.max_concurrency,
-    )
-    app.on_cleanup.append(skit.close)
-    app[READINESS] = Readiness(skit, drain)
-    openai.add_to(app, skit)
-    _add_routes(app)
+    app[WRITE_TIMEOUT] = write_timeout = WriteTimeout.of(settings.client_timeout)
+    app.on_cleanup.append(write_timeout.stop)
+    app[UPSTREAM_CLIENT] = client = _client(app, settings, backend)
+    app[HEALTH] = Health(client, drain)
+    _add_routes(app, apis)
     return app
 
 
-def _openai(settings: Settings) -> Face:
-    """Return what OpenAI's clients are served by: nothing, unless that is switched on."""
-    if not settings.openai:
-        return Face()
-    from .api.openai.api import OpenAIFace  # noqa: PLC0415 - its parts may not be installed
+def _way(
+    settings: Settings, apis: Sequence[Api], metrics: Metrics, drain: Drain
+) -> Iterator[Plugin]:
+    """Yield the middlewares that a request passes before its handler, in order."""
+    yield CountRequests(metrics, [e for api in apis for e in api.endpoints])  # outermost: all count
+    yield LogRequests()  # gives the id that all further in may write of; its line tells the outcome
+    yield DecideOutcome(  # every answer leaves here: whole or broken
+        settings.client_timeout, {api.prefix: api.format_error for api in apis if api.prefix}
+    )
+    yield CheckHead()  # what follows a dubious head cannot be trusted, whatever it asks for
+    yield WatchDisconnect()  # from here on a client may leave while it waits
+    yield drain  # before anything is begun for a request that cannot be finished
+    yield from _admission(settings, apis)  # who is it? before anything is done for who may not
+    yield from settings.plugins  # an operator's: may refuse or rewrite, and is counted and logged
+    yield CheckMethod()  # by the head alone,
+    yield CheckContentType()  # cheapest first,
+    yield CheckBodySize(  # before a byte is asked for
+        settings.max_body_bytes, {key: n for api in apis for key, n in api.body_limits.items()}
+    )
+    yield ReadText(  # before the gate, so that a slow sender of text holds no slot
+        max_characters=settings.max_tts_text_size,
+        max_bytes=settings.max_body_bytes,
+        timeout=settings.client_timeout,
+    )
+    for api in apis:
+        yield from api.steps  # what else is read before the gate
+    yield Gate(  # last: who holds a slot has nothing left to be refused for
+        metrics,
+        slots=settings.max_concurrency,
+        max_queue=settings.max_queue,
+        queue_timeout=settings.queue_timeout,
+        share=settings.client_share,
+    )
 
-    return OpenAIFace(settings)
+
+def _apis(settings: Settings) -> list[Api]:
+    """Return the APIs that are switched on."""
+    apis: list[Api] = [PlainApi()]
+    if settings.openai:
+        from .api.openai.api import OpenAIApi  # noqa: PLC0415 - its parts may not be installed
+
+        apis.append(OpenAIApi(settings))
+    return apis
 
 
-def _admission(settings: Settings, openai: Face) -> Iterator[Plugin]:
+def _admission(settings: Settings, apis: Sequence[Api]) -> Iterator[Plugin]:
     """Yield what finds out who a client is, as far as the operator wants to know."""
     if settings.trusted_hops is not None:
         yield Forwarded(settings.trusted_hops)
     if settings.client_keys is not None:
-        yield CheckKey(settings.client_keys, openai.free)
+        yield CheckKey(settings.client_keys, [path for api in apis for path in api.free_paths])
 
 
 def _refusals(settings: Settings) -> Iterator[int]:
@@ -118,28 +114,36 @@ def _refusals(settings: Settings) -> Iterator[int]:
         yield web.HTTPTooManyRequests.status_code
 
 
+def _client(app: web.Application, settings: Settings, backend: UpstreamAddress) -> UpstreamClient:
+    """Return the client of the backend, which ends with app."""
+    token = settings.token or BearerToken()
+    if token.file is not None:
+        app.cleanup_ctx.append(token.file.watching)
+    client = UpstreamClient(
+        backend,
+        settings.pipelines,
+        token=token,
+        timeout=settings.upstream_timeout,
+        most_idle=settings.max_concurrency,
+    )
+    app.on_cleanup.append(client.close)
+    return client
+
+
+def _add_routes(app: web.Application, apis: Sequence[Api]) -> None:
+    for api in apis:
+        api.add_routes(app, app[UPSTREAM_CLIENT])
+    health_pages = {"/healthz": pages.alive, "/readyz": pages.ready}
+    for path, page in health_pages.items():
+        pages.add_page(app, path, page)
+    if app[SETTINGS].metrics_listen is None:
+        pages.add_page(app, "/metrics", pages.metrics_page)
+    add_route(app, "/{path:.*}", plain.nowhere)  # aiohttp's own 404 would ask for the body first
+
+
 def create_metrics_app(app: web.Application) -> web.Application:
     """Return the application of the metrics' own listener: app's page, and no other."""
     page = web.Application()
     page[METRICS] = app[METRICS]
-    plain.add_page(page, "/metrics", plain.metrics_page)
+    pages.add_page(page, "/metrics", pages.metrics_page)
     return page
-
-
-def _add_routes(app: web.Application) -> None:
-    for endpoint in ENDPOINTS.values():
-        # Any method, so that a wrong one is refused by CheckMethod and counted.
-        app.router.add_route(
-            "*",
-            endpoint.path,
-            plain.speech,
-            name=endpoint.route,
-            expect_handler=leave_expectation,
-        )
-    pages = {"/healthz": plain.alive, "/readyz": plain.ready}
-    if app[SETTINGS].metrics_listen is None:
-        pages["/metrics"] = plain.metrics_page
-    for path, page in pages.items():
-        plain.add_page(app, path, page)
-    # aiohttp's own 404 would ask for the body first.
-    app.router.add_route("*", "/{path:.*}", plain.nowhere, expect_handler=leave_expectation)

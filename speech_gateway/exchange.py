@@ -1,5 +1,6 @@
-"""What is known of one request on its way: every middleware and the handler share it."""
+"""One request to an endpoint and its answer: what every middleware and the handler share of it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -12,48 +13,91 @@ CLIENT_LEFT = 499
 
 
 @dataclass(slots=True)
-class Exchange:
-    """One request to an endpoint and its answer, until the last byte or the break."""
+class Client:
+    """Who asks."""
 
-    endpoint: Endpoint
-    started: float = field(default_factory=perf_counter)
-    text: bytes = b""
-    """The text of a /tts request, read and judged, as UTF-8."""
-    moved: float = 0.0
-    """Loop time at which a byte last moved to or from the client."""
-    closes: bool = False
-    """Whether the gateway wants no further request on this connection."""
-    bytes_in: int = 0
-    """Of the request's body, as far as it was read."""
-    bytes_out: int = 0
-    waited: float = 0.0
-    """Seconds at the gate."""
-    backend_after: float | None = None
-    """Seconds from calling the backend to the head of its answer; None when that did not come."""
-    first_byte_after: float | None = None
-    """Seconds from the request's head to the first byte of the answer's body."""
-    cut: int | None = None
-    """Why the answer was broken off, as the status of the reason; None when it was not."""
-    refused_by_backend: bool = False
-    """Whether the code is one that the backend chose, and no refusal of the gateway's own."""
-    code: int = CLIENT_LEFT
-    """How the exchange really ended; until it has, the client may still leave."""
-    why: str = ""
-    """Why it failed, for the log; the first reason stands."""
-    client: str = ""
-    """The client's address; empty on a unix socket."""
+    address: str = ""
+    """Empty on a unix socket."""
     key: str = ""
     """The name of the client's key, where keys are asked for."""
     traceparent: str = ""
     """Its place in a distributed trace (W3C Trace Context), where the client told."""
 
+
+@dataclass(slots=True)
+class Timings:
+    """When things happened, in seconds."""
+
+    started: float = field(default_factory=perf_counter)
+    """At the request's head, by perf_counter; the others are durations."""
+    waited: float = 0.0
+    """At the gate."""
+    backend: float | None = None
+    """From calling the backend to the head of its answer; None when that did not come."""
+    first_byte: float | None = None
+    """From the request's head to the first byte of the answer's body."""
+
+    def so_far(self) -> float:
+        """Return the seconds since the request's head."""
+        return perf_counter() - self.started
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request to an endpoint and its answer, until the last byte or the break."""
+
+    endpoint: Endpoint
+    clock: Callable[[], float]
+    """The event loop's."""
+    client: Client = field(default_factory=Client)
+    timings: Timings = field(default_factory=Timings)
+    text: bytes = b""
+    """The text of a /tts request, read and judged, as UTF-8."""
+    closes: bool = False
+    """Whether the gateway wants no further request on this connection."""
+    bytes_in: int = 0
+    """Of the request's body, as far as it was read."""
+    bytes_out: int = 0
+    """Of the answer's body, as far as it was sent."""
+    moved: float = 0.0
+    """The event loop's time at which a byte last moved to or from the client."""
+    refused_by_backend: bool = False
+    """Whether the status is one that the backend chose, and no refusal of the gateway's own."""
+    outcome: int | None = None
+    """The status that it ended with, or the reason's when the answer was cut; None until then."""
+    why: str = ""
+    """Why it failed, for the log; the first reason stands."""
+
+    @property
+    def status(self) -> int:
+        """How it ended; what has not ended when it is counted was left by its client."""
+        return CLIENT_LEFT if self.outcome is None else self.outcome
+
+    def end(self, status: int) -> None:
+        """Note that all of the answer was sent; from here on the client may go."""
+        if self.outcome is None:
+            self.outcome = status
+
+    def cut_off(self, status: int, why: str = "") -> None:
+        """Note that the answer is broken off, unless it has ended; status is the reason's."""
+        self.explain(why)
+        if self.outcome is None:
+            self.outcome = status
+
     def explain(self, why: str) -> None:
         """Note why it fails, unless a reason is known already."""
         self.why = self.why or why.strip()
 
-    def seconds(self) -> float:
-        """Return the seconds since the request's head."""
-        return perf_counter() - self.started
+    def touch(self) -> None:
+        """Note that a byte moved to or from the client."""
+        self.moved = self.clock()
+
+    def sent(self, size: int) -> None:
+        """Count size bytes of the answer's body."""
+        if self.timings.first_byte is None:
+            self.timings.first_byte = self.timings.so_far()
+        self.bytes_out += size
+        self.moved = self.clock()
 
 
 EXCHANGE = web.RequestKey("exchange", Exchange)

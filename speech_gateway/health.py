@@ -1,4 +1,4 @@
-"""Whether the gateway would serve a speech request now."""
+"""Health checks: whether the gateway would serve a speech request now."""
 
 import asyncio
 import logging
@@ -6,7 +6,7 @@ import logging
 from aiohttp import web
 
 from .middlewares.drain import Drain
-from .upstream.client import Skit
+from .upstream.client import UpstreamClient
 
 FRESH = 1.0
 """Seconds for which an answer of the backend's counts: whoever asks often must not load it."""
@@ -14,34 +14,34 @@ FRESH = 1.0
 log = logging.getLogger(__name__)
 
 
-class Readiness:
+class Health:
     """Asks the backend for its health, once for all who want to know at the same time."""
 
-    def __init__(self, skit: Skit, drain: Drain) -> None:
-        self._skit = skit
+    def __init__(self, client: UpstreamClient, drain: Drain) -> None:
+        self._client = client
         self._drain = drain
         self._asked_at = 0.0
-        self._question: asyncio.Task[str | None] | None = None
-        self._ails: str | None = None
+        self._check: asyncio.Task[str | None] | None = None
+        self._last_problem: str | None = None
 
-    async def ailment(self) -> str | None:
+    async def problem(self) -> str | None:
         """Return why the gateway is not ready, for people; None when it is."""
         if self._drain.draining:
             return "the gateway is shutting down"
         now = asyncio.get_running_loop().time()
-        question = self._question
-        if question is None or (question.done() and now - self._asked_at >= FRESH):
+        check = self._check
+        if check is None or (check.done() and now - self._asked_at >= FRESH):
             self._asked_at = now
-            question = self._question = asyncio.create_task(self._ask())
-        return await asyncio.shield(question)
+            check = self._check = asyncio.create_task(self._ask())
+        return await asyncio.shield(check)
 
     async def _ask(self) -> str | None:
         """Ask the backend; log the answer when it is another than before."""
-        ailment = await self._skit.ailment()
-        if ailment != self._ails:
-            log.log(logging.WARNING if ailment else logging.INFO, "%s", ailment or "ready again")
-            self._ails = ailment
-        return ailment
+        problem = await self._client.problem()
+        if problem != self._last_problem:
+            log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "ready again")
+            self._last_problem = problem
+        return problem
 
 
-READINESS = web.AppKey("readiness", Readiness)
+HEALTH = web.AppKey("health", Health)

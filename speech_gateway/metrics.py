@@ -19,7 +19,7 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
 from . import __version__
-from .endpoints import ENDPOINTS, METHODS
+from .endpoints import LABELS, METHODS
 from .exchange import CLIENT_LEFT, Exchange
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -152,11 +152,11 @@ class Metrics:
                 first_byte=first_byte.labels(name),
                 bytes_out=bytes_out.labels(name),
             )
-            for name in ENDPOINTS
+            for name in LABELS
         }
 
     def _begin_at_zero(self, codes: Sequence[int], apis: Iterable[str]) -> None:
-        for endpoint in ENDPOINTS:
+        for endpoint in LABELS:
             for api in apis:
                 for code in (*codes, 405):
                     self.by_api.labels(api, endpoint, code_label(code))
@@ -170,23 +170,25 @@ class Metrics:
 
     def received(self, exchange: Exchange) -> None:
         """Count a request in, at its head."""
-        self._series[exchange.endpoint.name].inflight.inc()
+        self._series[exchange.endpoint.label].inflight.inc()
 
     def finished(self, exchange: Exchange, method: str) -> None:
         """Count a request out, by the code it ended with."""
-        endpoint = exchange.endpoint.name
+        endpoint = exchange.endpoint.label
         series = self._series[endpoint]
         series.inflight.dec()
-        series.duration.observe(exchange.seconds())
-        if exchange.backend_after is not None:
-            series.upstream.observe(exchange.backend_after)
-        if exchange.first_byte_after is not None:
-            series.first_byte.observe(exchange.first_byte_after)
+        timings = exchange.timings
+        series.duration.observe(timings.so_far())
+        if timings.backend is not None:
+            series.upstream.observe(timings.backend)
+        if timings.first_byte is not None:
+            series.first_byte.observe(timings.first_byte)
             series.bytes_out.inc(exchange.bytes_out)
-        code = code_label(exchange.code)
+        status = exchange.status
+        code = code_label(status)
         self._requests_ended(endpoint, method_label(method), code).inc()
         self._api_ended(exchange.endpoint.api, endpoint, code).inc()
-        reason = REASONS.get(exchange.code)
+        reason = REASONS.get(status)
         if reason is not None and not exchange.refused_by_backend:
             self.rejected.labels(endpoint, reason).inc()
 

@@ -1,7 +1,5 @@
 """Carries the backend's answer to the client, piece by piece, and sees how it ends."""
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,19 +7,17 @@ from typing import Protocol
 from aiohttp import web
 
 from .errors import UpstreamError, as_http
-from .exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
+from .exchange import CLIENT_LEFT, EXCHANGE
 from .server.aiohttp_internals import RelayedResponse
-from .server.keep_alive import decide_persistence
-from .server.response_writer import PATIENCE, ClientSide, Transform, break_off
+from .server.keep_alive import decide_keep_alive
+from .server.response_writer import WRITE_TIMEOUT, ResponseWriter, Transform, break_off
 from .upstream.answer import Answer
 from .upstream.call import Call
 from .upstream.sound import FirstSound
 from .upstream.transcripts import refuse_html
 
-LAST_WORDS_TIMEOUT = 1.0
+CUT_OFF_TIMEOUT = 1.0
 """Seconds that a client gets to take what was relayed before a break."""
-
-log = logging.getLogger(__name__)
 
 
 class Body(Protocol):
@@ -38,14 +34,14 @@ class Body(Protocol):
             web.HTTPException: the request failed otherwise.
         """
 
-    async def relay(self, client: ClientSide) -> None:
+    async def relay(self, writer: ResponseWriter) -> None:
         """Pass all of it on, and end the answer; raises as open does."""
 
     async def close(self) -> None:
         """Give up what is still under way."""
 
 
-class PassedOn:
+class PassedThrough:
     """A body that is passed on as it comes, once there is something to pass on."""
 
     def __init__(
@@ -72,25 +68,25 @@ class PassedOn:
             body = self.transform.feed(body) + self.transform.flush()
         self._whole = body
 
-    async def relay(self, client: ClientSide) -> None:
+    async def relay(self, writer: ResponseWriter) -> None:
         """Pass the pieces on from within the event loop's callbacks, as they come."""
         if self._whole is not None:
-            await client.end(self._whole, transformed=True)
+            await writer.end(self._whole, transformed=True)
             return
-        await client.start(self._opening)
-        while not await self._call.forward(client.take):
-            await client.catch_up()
+        await writer.start(self._opening)
+        while not await self._call.forward(writer.write):
+            await writer.drain()
         rest = await self._call.read()
         if self._call.cut_short:
-            client.take(rest)
+            writer.write(rest)
             self._call.check_uncut()
-        await client.end(rest)
+        await writer.end(rest)
 
     async def close(self) -> None:
         """Have nothing to give up."""
 
 
-class Speech(PassedOn):
+class SpeechBody(PassedThrough):
     """Audio, whose first sound the head waits for."""
 
     async def open(self, answer: Answer) -> None:
@@ -99,11 +95,11 @@ class Speech(PassedOn):
         await self._take_whole()
 
 
-class Transcripts(PassedOn):
+class TranscriptsBody(PassedThrough):
     """Transcripts, which may be long in coming: the head waits for none."""
 
     async def open(self, answer: Answer) -> None:
-        """Wait for nothing, and look at what is here already."""
+        """Wait for nothing, and judge what is here already."""
         refuse_html(answer.content_type or "", b"")
         await self._take_whole()
 
@@ -123,71 +119,81 @@ async def first_sound(call: Call, answer: Answer) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class AnswerFormat:
     """How an answer is changed on its way to the client."""
 
     body: Callable[[Call], Body]
     content_type: str | None = None
     """Instead of the backend's."""
-    last_words: Callable[[str], bytes] | None = None
-    """What a client is sent before an answer that failed breaks off; given why, for people."""
+    error_event: Callable[[web.Response], bytes] | None = None
+    """Returns what a client is sent before an answer that failed breaks off."""
 
 
-async def relay(request: web.Request, call: Call, shape: Shape) -> web.StreamResponse:
-    """Answer request with what the backend answers, in that shape.
+async def relay(
+    request: web.Request, call: Call, answer_format: AnswerFormat
+) -> web.StreamResponse:
+    """Answer request with what the backend answers, in that format.
 
     Raises:
         UpstreamError: the backend failed before there was anything to relay.
         web.HTTPException: the upload failed before there was.
     """
-    body = shape.body(call)
+    body = answer_format.body(call)
     try:
         answer = await call.answer()
         if answer.status >= 400:
-            return request[EXCHANGE].endpoint.phrase(await backend_error(request, call, answer))
+            return await backend_error(request, call, answer)
         await body.open(answer)
-        return await _send(request, answer, body, shape)
+        return await _send(request, answer, body, answer_format)
     finally:
         await body.close()
 
 
 async def _send(
-    request: web.Request, answer: Answer, body: Body, shape: Shape
+    request: web.Request, answer: Answer, body: Body, answer_format: AnswerFormat
 ) -> web.StreamResponse:
     """Send the answer's head and body, or as much of that as there is before it breaks off."""
-    headers = _headers(answer, request[EXCHANGE].endpoint.answer_type, shape.content_type)
+    headers = _headers(
+        answer, request[EXCHANGE].endpoint.service.answer_type, answer_format.content_type
+    )
     response = RelayedResponse(status=answer.status, headers=headers)
-    decide_persistence(request, response, streamed=True)
-    client = ClientSide(request, response, request.app[PATIENCE], body.transform)
+    decide_keep_alive(request, response, streamed=True)
+    writer = ResponseWriter(request, response, request.app[WRITE_TIMEOUT], body.transform)
     try:
-        await client.begin()
-        await body.relay(client)
+        await writer.prepare()
+        await body.relay(writer)
     except UpstreamError as error:
-        request[EXCHANGE].explain(f"the backend broke off: {error}")
-        fault = as_http(error)
-        client.say(shape.last_words, fault)
-        await _break_after_last_words(request, fault.status)
+        await _cut_off(writer, answer_format, as_http(error), f"the backend broke off: {error}")
     except web.HTTPException as fault:
-        request[EXCHANGE].explain(f"the request failed: {fault.text}")
-        client.say(shape.last_words, fault)
-        await _break_after_last_words(request, fault.status)
+        await _cut_off(writer, answer_format, fault, f"the request failed: {fault.text}")
     except ConnectionError:
         break_off(request, CLIENT_LEFT)
     finally:
-        client.stop()
+        writer.close()
     return response
 
 
+async def _cut_off(
+    writer: ResponseWriter, answer_format: AnswerFormat, fault: web.HTTPException, why: str
+) -> None:
+    if answer_format.error_event is not None:
+        writer.write_error(answer_format.error_event(fault))
+    await writer.cut_off(fault.status, why, patience=CUT_OFF_TIMEOUT)
+
+
 async def backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
-    """Return the backend's error as it may be passed back."""
+    """Return the backend's error as it may be passed back, as the endpoint's clients read one."""
     body = await call.error_body()
-    request[EXCHANGE].explain("the backend refused")
-    request[EXCHANGE].refused_by_backend = True
-    if not body:
+    exchange = request[EXCHANGE]
+    exchange.explain("the backend refused")
+    exchange.refused_by_backend = True
+    if body:
+        headers = _headers(answer, "text/plain; charset=utf-8")
+        response = web.Response(status=answer.status, body=body, headers=headers)
+    else:
         text = f"the speech backend refused this request with {answer.status}\n"
-        return web.Response(status=answer.status, text=text)
-    headers = _headers(answer, "text/plain; charset=utf-8")
-    return web.Response(status=answer.status, body=body, headers=headers)
+        response = web.Response(status=answer.status, text=text)
+    return exchange.endpoint.format_error(response)
 
 
 def _headers(answer: Answer, fallback: str, override: str | None = None) -> dict[str, str]:
@@ -196,15 +202,3 @@ def _headers(answer: Answer, fallback: str, override: str | None = None) -> dict
     if answer.retry_after is not None:
         headers["Retry-After"] = answer.retry_after
     return headers
-
-
-async def _break_after_last_words(request: web.Request, status: int) -> None:
-    """Break off, once the client has had the chance to take what was relayed before."""
-    request[EXCHANGE].cut = status
-    try:
-        async with asyncio.timeout(LAST_WORDS_TIMEOUT):
-            await request.writer.drain()
-    except (TimeoutError, ConnectionError):
-        log.debug("%s did not take what it was sent before the break", request[REQUEST_ID])
-    finally:
-        break_off(request, status)

@@ -4,6 +4,7 @@ import random
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -125,8 +126,8 @@ def test_a_method_is_one_of_five(method: str, label: str) -> None:
 )
 def test_the_reason_follows_from_the_code(code: int, reason: str | None) -> None:
     metrics = Metrics(slots=1, process=False)
-    exchange = Exchange(TTS)
-    exchange.code = code
+    exchange = Exchange(TTS, monotonic)
+    exchange.end(code)
 
     metrics.received(exchange)
     metrics.finished(exchange, "POST")

@@ -1,77 +1,49 @@
-"""What answers: speech at the two endpoints, and the pages beside them."""
-
+"""The plain API: text to /tts, audio to /stt, and what comes back."""
 
 from aiohttp import web
 
 from ..config.settings import SETTINGS
-from ..endpoints import ENDPOINTS, READ_METHODS
+from ..endpoints import STT, TTS
 from ..exchange import EXCHANGE, REQUEST_ID
-from ..health import READINESS
-from ..metrics import METRICS
-from ..middlewares import Handler
-from ..relay import Shape, Speech, Transcripts, relay
-from ..server.request_body import ClientBody, leave_expectation
-from ..upstream.call import Call
-from ..upstream.client import SKIT
+from ..relay import AnswerFormat, SpeechBody, TranscriptsBody, relay
+from ..server.request_body import RequestBody
+from ..upstream.client import UPSTREAM_CLIENT, UpstreamClient
 from ..upstream.transcripts import Unwrapper
+from .base import Api, add_route
 
-SPEECH = Shape(Speech)
-TRANSCRIPTS = Shape(lambda call: Transcripts(call, Unwrapper()))
+SPEECH = AnswerFormat(SpeechBody)
+TRANSCRIPTS = AnswerFormat(lambda call: TranscriptsBody(call, Unwrapper()))
 
 
-async def speech(request: web.Request) -> web.StreamResponse:
-    """Call the backend with the client's body, and stream its answer back meanwhile."""
+class PlainApi(Api):
+    """The two endpoints that there always are."""
+
+    endpoints = (TTS, STT)
+
+    def add_routes(self, app: web.Application, client: UpstreamClient) -> None:  # noqa: ARG002
+        """Add a route for each."""
+        add_route(app, TTS.path, tts, name=TTS.route)
+        add_route(app, STT.path, stt, name=STT.route)
+
+
+async def tts(request: web.Request) -> web.StreamResponse:
+    """Have the text spoken, and stream the audio back."""
     exchange = request[EXCHANGE]
-    answer = _answer_text if exchange.endpoint.holds_text else _answer_upload
-    async with request.app[SKIT].call(exchange, request[REQUEST_ID]) as call:
-        return await answer(request, call)
+    async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID]) as call:
+        await call.send_whole(exchange.text)
+        return await relay(request, call, SPEECH)
 
 
-async def _answer_text(request: web.Request, call: Call) -> web.StreamResponse:
-    await call.send_whole(request[EXCHANGE].text)
-    return await relay(request, call, SPEECH)
-
-
-async def _answer_upload(request: web.Request, call: Call) -> web.StreamResponse:
+async def stt(request: web.Request) -> web.StreamResponse:
+    """Have the audio transcribed while it comes, and stream the transcripts back meanwhile."""
     settings = request.app[SETTINGS]
-    body = ClientBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
-    async with call.sending(body.read):
+    body = RequestBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
+    call = request.app[UPSTREAM_CLIENT].call(request[EXCHANGE], request[REQUEST_ID])
+    async with call, call.sending(body.read):
         return await relay(request, call, TRANSCRIPTS)
-
-
-async def metrics_page(request: web.Request) -> web.Response:
-    """Answer a scrape."""
-    return request.app[METRICS].page(",".join(request.headers.getall("Accept", [])))
-
-
-async def alive(_request: web.Request) -> web.Response:
-    """Answer 200 while the process serves."""
-    return web.Response(text="ok\n")
-
-
-async def ready(request: web.Request) -> web.Response:
-    """Answer 200 when a speech request would be served, else 503 with the reason."""
-    reason = await request.app[READINESS].ailment()
-    if reason is not None:
-        return web.Response(status=503, text=f"not ready: {reason}\n")
-    return web.Response(text="ready\n")
-
-
-def add_page(app: web.Application, path: str, page: Handler) -> None:
-    """Serve page at path, to GET and to HEAD."""
-    for method in READ_METHODS:
-        app.router.add_route(method, path, page, expect_handler=leave_expectation)
-    app.router.add_route("*", path, wrong_method, expect_handler=leave_expectation)
-
-
-async def wrong_method(request: web.Request) -> web.Response:
-    """Refuse any other method on a page."""
-    raise web.HTTPMethodNotAllowed(
-        request.method, READ_METHODS, text=f"{request.path} takes GET or HEAD\n"
-    )
 
 
 async def nowhere(_request: web.Request) -> web.Response:
     """Refuse a path that leads nowhere."""
-    paths = ", ".join(f"{endpoint.noun} to {endpoint.path}" for endpoint in ENDPOINTS.values())
+    paths = ", ".join(f"{endpoint.noun} to {endpoint.path}" for endpoint in PlainApi.endpoints)
     raise web.HTTPNotFound(text=f"there is nothing at this path; send {paths}\n")

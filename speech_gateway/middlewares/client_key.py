@@ -40,7 +40,7 @@ class CheckKey(Step):
         if name is None:
             raise _refusal("this key is not known here\n", ', error="invalid_token"')
         if (exchange := request.get(EXCHANGE)) is not None:
-            exchange.key = name
+            exchange.client.key = name
         return await handler(request)
 
     def _is_free(self, request: web.Request) -> bool:

@@ -10,7 +10,7 @@ from ..exchange import EXCHANGE
 from . import Handler, Step
 
 
-class WatchDeparture(Step):
+class WatchDisconnect(Step):
     """Break the connection of a client that has left, which cancels its request.
 
     A server that has paused reading, as while an upload waits at the gate or behind many pipelined
@@ -44,7 +44,7 @@ class WatchDeparture(Step):
 
     async def _start(self, _app: web.Application) -> None:
         self._epoll = select.epoll()
-        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._departed)
+        asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._disconnected)
 
     async def _stop(self, _app: web.Application) -> None:
         if self._epoll is not None:
@@ -67,7 +67,7 @@ class WatchDeparture(Step):
             with contextlib.suppress(OSError, ValueError):
                 self._epoll.unregister(fd)
 
-    def _departed(self) -> None:
+    def _disconnected(self) -> None:
         assert self._epoll is not None
         for fd, _ in self._epoll.poll(0):
             transport = self._clients.get(fd)

@@ -66,8 +66,7 @@ class Drain(Step):
     async def break_all(self) -> None:
         """Break off what is under way, and wait until it has cleaned up."""
         for request in list(self._under_way.values()):
-            request[EXCHANGE].explain("the gateway stopped")
-            break_off(request, web.HTTPServiceUnavailable.status_code)
+            break_off(request, web.HTTPServiceUnavailable.status_code, "the gateway stopped")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEANUP_TIMEOUT):
                 await self.finished()

@@ -50,13 +50,13 @@ class Forwarded(XForwardedStrict):
             return await handler(request)
         try:
             ips = [_peer(request), *reversed(self.get_forwarded_for(request.headers))]
-            exchange.client = str(remote_ip(self._trusted, ips))
+            exchange.client.address = str(remote_ip(self._trusted, ips))
         except (RemoteError, web.HTTPBadRequest):
             raise web.HTTPBadRequest(
                 text="this gateway is to be reached through its proxy, which tells the client's "
                 "address in X-Forwarded-For\n"
             ) from None
-        return await handler(request.clone(remote=exchange.client))
+        return await handler(request.clone(remote=exchange.client.address))
 
 
 def _peer(request: web.Request) -> Address:

@@ -82,14 +82,14 @@ class Gate(Step):
 
     @contextmanager
     def _counted(self, exchange: Exchange, client: str) -> Iterator[None]:
-        gauge = self._metrics.waiting(exchange.endpoint.name)
+        gauge = self._metrics.waiting(exchange.endpoint.label)
         since = perf_counter()
         self._waiting[client] += 1
         gauge.inc()
         try:
             yield
         finally:
-            exchange.waited = perf_counter() - since
+            exchange.timings.waited = perf_counter() - since
             self._waiting[client] -= 1
             if not self._waiting[client]:
                 del self._waiting[client]
@@ -98,12 +98,13 @@ class Gate(Step):
 
 def _client(exchange: Exchange) -> str:
     """Return whose share a request is of: a key's owner, else an address."""
-    if exchange.key:
-        return f"key {exchange.key}"
+    client = exchange.client
+    if client.key:
+        return f"key {client.key}"
     try:
-        address = parse_address(exchange.client)
+        address = parse_address(client.address)
     except ValueError:  # a unix socket's peers have none
-        return exchange.client
+        return client.address
     if address.version == 4:
         return str(address)
     return str(ip_network((address, IPV6_SUBNET), strict=False))

@@ -2,41 +2,40 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from ..api.interface import Face
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..server.aiohttp_internals import answer_has_begun
-from ..server.keep_alive import decide_persistence
+from ..server.keep_alive import decide_keep_alive
 from ..server.response_writer import break_off
 from . import Handler, Step
+
+FormatError = Callable[[web.Response], web.Response]
+"""Puts a refusal into the form that an API's clients read."""
 
 log = logging.getLogger(__name__)
 
 
-class EndExchange(Step):
+class DecideOutcome(Step):
     """See every answer out to its last byte, so that what is counted is what happened.
 
-    A client that takes nothing of it for timeout seconds is broken off. Refusals are worded as the
-    endpoint's clients understand them, and beside the endpoints as face's.
+    A client that takes nothing of it for timeout seconds is broken off. Refusals are in the form
+    that the endpoint's clients read; beside the endpoints in that of the API whose paths begin so.
     """
 
-    def __init__(self, timeout: float, face: Face) -> None:
+    def __init__(self, timeout: float, error_formats: Mapping[str, FormatError]) -> None:
         self._timeout = timeout
-        self._face = face
+        self._error_formats = error_formats
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
-        try:
-            response, refusal = await self._answer(request, handler, exchange)
-            # A streamed answer that has ended was seen out by the relay.
-            if exchange is None or (exchange.cut is None and exchange.code == CLIENT_LEFT):
-                await self._send_whole(request, response)
-        finally:
-            if exchange is not None and exchange.cut is not None:
-                exchange.code = exchange.cut
+        response, refusal = await self._answer(request, handler, exchange)
+        # A streamed answer that has ended was seen out by the relay.
+        if exchange is None or exchange.outcome is None:
+            await self._send_whole(request, response)
         if refusal is not None:
             raise refusal
         return response
@@ -45,7 +44,7 @@ class EndExchange(Step):
         """Send what is left to send of response, unless the client does not stay for it."""
         if request.transport is None or request.transport.is_closing():
             return
-        decide_persistence(request, response, streamed=response.prepared)
+        decide_keep_alive(request, response, streamed=response.prepared)
         exchange = request.get(EXCHANGE)
         try:
             async with asyncio.timeout(self._timeout):
@@ -54,12 +53,10 @@ class EndExchange(Step):
         except ConnectionError:
             log.debug("the client of %s left before its answer", request[REQUEST_ID])
         except TimeoutError:
-            if exchange is not None:
-                exchange.explain(f"the client took nothing for {self._timeout:g} s")
-            break_off(request, CLIENT_LEFT)
+            break_off(request, CLIENT_LEFT, f"the client took nothing for {self._timeout:g} s")
         else:
             if exchange is not None:
-                exchange.code = response.status
+                exchange.end(response.status)
                 if response.status < web.HTTPBadRequest.status_code:
                     _count_body(exchange, response)
 
@@ -83,19 +80,22 @@ class EndExchange(Step):
             )
         if exchange is not None:
             exchange.explain(refusal.text or refusal.reason)
-            return _phrased(exchange.endpoint.phrase(refusal))
-        if self._face.prefix is not None and request.path.startswith(self._face.prefix):
-            return _phrased(self._face.phrase(refusal))
+            return _formatted(exchange.endpoint.format_error, refusal)
+        for prefix, format_error in self._error_formats.items():
+            if request.path.startswith(prefix):
+                return _formatted(format_error, refusal)
         return refusal, refusal
 
 
 def _count_body(exchange: Exchange, response: web.StreamResponse) -> None:
     """Count an answer that was sent whole, as one that is relayed is counted on its way."""
     body = response.body if isinstance(response, web.Response) else None
-    if isinstance(body, bytes | bytearray) and body and exchange.first_byte_after is None:
-        exchange.first_byte_after = exchange.seconds()
-        exchange.bytes_out += len(body)
+    if isinstance(body, bytes | bytearray) and body and exchange.timings.first_byte is None:
+        exchange.sent(len(body))
 
 
-def _phrased(response: web.Response) -> tuple[web.Response, web.HTTPException | None]:
+def _formatted(
+    format_error: FormatError, refusal: web.HTTPException
+) -> tuple[web.Response, web.HTTPException | None]:
+    response = format_error(refusal)
     return response, response if isinstance(response, web.HTTPException) else None

@@ -1,5 +1,6 @@
 """Counts every request to an endpoint, whatever becomes of it."""
 
+import asyncio
 from collections.abc import Iterable
 
 from aiohttp import web
@@ -25,7 +26,7 @@ class CountRequests(Step):
         endpoint = self._endpoints.get(request.match_info.route.name)
         if endpoint is None:
             return await handler(request)
-        exchange = request[EXCHANGE] = Exchange(endpoint)
+        exchange = request[EXCHANGE] = Exchange(endpoint, asyncio.get_running_loop().time)
         self._metrics.received(exchange)
         try:
             return await handler(request)

@@ -37,39 +37,40 @@ class LogRequests(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
-        exchange.client = str(parse_address(request.remote)) if request.remote else ""
+        exchange.client.address = str(parse_address(request.remote)) if request.remote else ""
         trace = request.headers.get("traceparent")
         if trace is not None and _TRACEPARENT.fullmatch(trace):
-            exchange.traceparent = trace
+            exchange.client.traceparent = trace
         try:
             return await handler(request)
         finally:
-            level = logging.INFO if exchange.code < 500 else logging.WARNING
+            level = logging.INFO if exchange.status < 500 else logging.WARNING
             if log.isEnabledFor(level):
                 _write_line(request, exchange, level)
 
 
 def _write_line(request: web.Request, exchange: Exchange, level: int) -> None:
+    client, timings = exchange.client, exchange.timings
     fields = {
-        "endpoint": exchange.endpoint.name,
+        "endpoint": exchange.endpoint.label,
         "api": exchange.endpoint.api,
         "path": exchange.endpoint.path,
         "method": method_label(request.method),
-        "code": exchange.code,
-        "seconds": round(exchange.seconds(), 4),
-        "waited": round(exchange.waited, 4),
-        "backend": _rounded(exchange.backend_after),
-        "first_byte": _rounded(exchange.first_byte_after),
+        "code": exchange.status,
+        "seconds": round(timings.so_far(), 4),
+        "waited": round(timings.waited, 4),
+        "backend": _rounded(timings.backend),
+        "first_byte": _rounded(timings.first_byte),
         "bytes_in": exchange.bytes_in,
         "bytes_out": exchange.bytes_out,
-        "client": exchange.client,
+        "client": client.address,
         "request_id": request[REQUEST_ID],
     }
-    if exchange.key:
-        fields["key"] = exchange.key
-    if exchange.traceparent:
-        fields["traceparent"] = exchange.traceparent
-    if exchange.code == CLIENT_LEFT:
+    if client.key:
+        fields["key"] = client.key
+    if client.traceparent:
+        fields["traceparent"] = client.traceparent
+    if exchange.status == CLIENT_LEFT:
         exchange.explain("the client left")
     if exchange.why:
         fields["why"] = exchange.why

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
-from ..server.request_body import ClientBody, no_body
+from ..server.request_body import RequestBody, no_body
 from . import Handler, Step
 
 MOST_BYTES_A_CHARACTER = 4
@@ -54,7 +54,7 @@ class ReadText(Step):
         length = request.content_length
         if length is not None and length > enough:
             raise self._too_long()
-        body = ClientBody(request, limit=self._max_bytes, timeout=self._timeout)
+        body = RequestBody(request, limit=self._max_bytes, timeout=self._timeout)
         text = bytearray()
         while piece := await body.read():
             text += piece

@@ -1,11 +1,11 @@
-"""Whether a client's connection may serve another request (RFC 9112, section 9.3)."""
+"""Keep-alive: whether a client's connection may serve another request (RFC 9112, section 9.3)."""
 
 from aiohttp import hdrs, web
 
 from ..exchange import EXCHANGE
 
 
-def decide_persistence(
+def decide_keep_alive(
     request: web.Request, response: web.StreamResponse, *, streamed: bool
 ) -> None:
     """Have the connection close behind response where it must; call it before ``prepare``.

@@ -26,7 +26,7 @@ def no_body(endpoint: Endpoint) -> web.HTTPException:
     )
 
 
-class ClientBody:
+class RequestBody:
     """Reads one request's body, at most limit bytes of it."""
 
     def __init__(self, request: web.Request, *, limit: int, timeout: float) -> None:
@@ -77,7 +77,7 @@ class ClientBody:
                         text=f"nothing of the body came for {self._timeout:g} s; keep sending\n"
                     ) from None
             else:
-                self._exchange.moved = self._loop.time()
+                self._exchange.touch()
                 return piece
 
 

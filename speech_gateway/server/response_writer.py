@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,15 +17,15 @@ from ..exchange import CLIENT_LEFT, EXCHANGE
 from ..timeouts import TimeoutChecker
 
 
-def break_off(request: web.Request, status: int) -> None:
+def break_off(request: web.Request, status: int, why: str = "") -> None:
     """Break the client's connection, so that what it has cannot pass for a whole answer.
 
-    Status is the reason's, for the metrics. A client of HTTP/1.0 takes a plain close for the end of
-    the body (RFC 9112, section 6.3), so the connection is reset under it.
+    Status and why are the reason's, for the metrics and the log. A client of HTTP/1.0 takes a plain
+    close for the end of the body (RFC 9112, section 6.3), so the connection is reset under it.
     """
     exchange = request.get(EXCHANGE)
-    if exchange is not None and exchange.cut is None and exchange.code == CLIENT_LEFT:
-        exchange.cut = status  # unless all of it was sent, and only the connection is to go
+    if exchange is not None:
+        exchange.cut_off(status, why)
     if (transport := request.transport) is None:
         return
     if request.version < (1, 1) and (sock := transport.get_extra_info("socket")) is not None:
@@ -36,22 +35,22 @@ def break_off(request: web.Request, status: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client may take nothing of its answer, and who looks at that for all of them."""
+class WriteTimeout:
+    """How long a client may take nothing of its answer, and what checks that for all of them."""
 
     seconds: float
     checker: TimeoutChecker
 
     @classmethod
-    def of(cls, seconds: float) -> "Patience":
+    def of(cls, seconds: float) -> "WriteTimeout":
         return cls(seconds, TimeoutChecker(seconds))
 
-    async def end(self, _app: web.Application) -> None:
-        """Look no more."""
+    async def stop(self, _app: web.Application) -> None:
+        """Check no more."""
         self.checker.stop()
 
 
-PATIENCE = web.AppKey("patience", Patience)
+WRITE_TIMEOUT = web.AppKey("write_timeout", WriteTimeout)
 
 
 class Transform(Protocol):
@@ -64,14 +63,14 @@ class Transform(Protocol):
         """Return what is left at the answer's end."""
 
 
-class ClientSide:
-    """Writes to the client, and breaks off when it has taken no byte for timeout seconds."""
+class ResponseWriter:
+    """Writes to the client, and breaks off when it has taken no byte for too long."""
 
     def __init__(
         self,
         request: web.Request,
         response: web.StreamResponse,
-        patience: Patience,
+        timeout: WriteTimeout,
         transform: Transform | None,
     ) -> None:
         self._request = request
@@ -80,14 +79,15 @@ class ClientSide:
         self._exchange = request[EXCHANGE]
         self._transform = transform
         self._chunked = False
-        self._patience = patience
+        self._timeout = timeout
         self._loop = asyncio.get_running_loop()
-        self._writing = False
+        self._waiting = False
+        """Whether the client's kernel has not taken all that was sent."""
         self._unsent = 0
         self._taken_at = self._loop.time()
-        patience.checker.add(self._look)
+        timeout.checker.add(self._check)
 
-    async def begin(self) -> None:
+    async def prepare(self) -> None:
         """Make the head of the answer."""
         await self._response.prepare(self._request)
         self._chunked = hdrs.TRANSFER_ENCODING in self._response.headers
@@ -106,22 +106,23 @@ class ClientSide:
         if not opening:
             self.send_head()
             return
-        self._count(opening)
+        self._exchange.sent(len(opening))
         await self._response.write(opening)
-        await self.catch_up()
+        await self.drain()
 
-    def take(self, piece: bytes) -> bool:
+    def write(self, piece: bytes) -> bool:
         """Send a piece on; return whether the client's kernel has all of it."""
         if self._transform is not None and not (piece := self._transform.feed(piece)):
             return True
         transport = self._transport
         if transport is None or transport.is_closing():
             return False  # the client is gone, and who waits for it is about to hear of it
-        self._count(piece)
-        transport.write(b"%x\r\n%s\r\n" % (len(piece), piece) if self._chunked else piece)
+        size = len(piece)
+        self._exchange.sent(size)
+        transport.write(b"%x\r\n%s\r\n" % (size, piece) if self._chunked else piece)
         return not transport.get_write_buffer_size()
 
-    async def catch_up(self) -> None:
+    async def drain(self) -> None:
         """Wait until the client's kernel has all that was sent.
 
         Raises:
@@ -129,46 +130,48 @@ class ClientSide:
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the client's connection is gone")
-        self._writing = True
+        self._waiting = True
         await self._request.writer.drain()
-        self._writing = False
-        self._exchange.moved = self._loop.time()
+        self._waiting = False
+        self._exchange.touch()
 
     async def end(self, rest: bytes, *, transformed: bool = False) -> None:
         """Send the rest, end the answer, and see the last byte off to the client's kernel."""
         if self._transform is not None and not transformed:
             rest = self._transform.feed(rest) + self._transform.flush()
         if rest:
-            self._count(rest)
-        self._writing = True
+            self._exchange.sent(len(rest))
+        self._waiting = True
         await self._response.write_eof(rest)
         await self._request.writer.drain()
-        # From here on the client may go: it has been sent everything.
-        self._exchange.code = self._response.status
+        self._exchange.end(self._response.status)
 
-    def say(self, words: Callable[[str], bytes] | None, fault: web.HTTPException) -> None:
-        """Send the last words of an answer that is about to be broken off, where it has any."""
-        if words is not None and self._transport is not None and not self._transport.is_closing():
-            said = words((fault.text or fault.reason).strip())
-            self._transport.write(b"%x\r\n%s\r\n" % (len(said), said) if self._chunked else said)
+    def write_error(self, event: bytes) -> None:
+        """Send what tells a client, within an answer that fails, that it failed."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(b"%x\r\n%s\r\n" % (len(event), event) if self._chunked else event)
 
-    def _count(self, piece: bytes) -> None:
-        exchange = self._exchange
-        if exchange.first_byte_after is None:
-            exchange.first_byte_after = exchange.seconds()
-        exchange.bytes_out += len(piece)
-        exchange.moved = self._loop.time()
+    async def cut_off(self, status: int, why: str, *, patience: float) -> None:
+        """Break off, once the client has had patience seconds to take what was sent before."""
+        self._exchange.cut_off(status, why)
+        try:
+            async with asyncio.timeout(patience):
+                await self._request.writer.drain()
+        except (TimeoutError, ConnectionError):
+            pass  # what it did not take is cut with the rest
+        finally:
+            break_off(self._request, status)
 
-    def stop(self) -> None:
-        """Stop watching."""
-        self._patience.checker.remove(self._look)
+    def close(self) -> None:
+        """Check for the timeout no more."""
+        self._timeout.checker.remove(self._check)
 
-    def _look(self, now: float) -> None:
+    def _check(self, now: float) -> None:
         transport = self._request.transport
         unsent = transport.get_write_buffer_size() if transport is not None else 0
-        if not self._writing or unsent != self._unsent:
+        if not self._waiting or unsent != self._unsent:
             self._taken_at = now
         self._unsent = unsent
-        if now - max(self._taken_at, self._exchange.moved) >= self._patience.seconds:
-            self._exchange.explain(f"the client took nothing for {self._patience.seconds:g} s")
-            break_off(self._request, CLIENT_LEFT)
+        seconds = self._timeout.seconds
+        if now - max(self._taken_at, self._exchange.moved) >= seconds:
+            break_off(self._request, CLIENT_LEFT, f"the client took nothing for {seconds:g} s")

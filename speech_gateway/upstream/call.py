@@ -140,8 +140,9 @@ class Call:
             web.HTTPException: what the upload failed with.
         """
         head = await self._head_for_token()
-        if self._exchange.backend_after is None:
-            self._exchange.backend_after = perf_counter() - self._called
+        timings = self._exchange.timings
+        if timings.backend is None:
+            timings.backend = perf_counter() - self._called
         self._note_what_became_of_token(head.status)
         return answer_of(head)
 
@@ -235,5 +236,5 @@ class Call:
     def _own_headers(self) -> bytes:
         self._token_shown = shown = self._token.value
         return self._template.own_headers(
-            self._request_id, self._exchange.traceparent, authorization(shown)
+            self._request_id, self._exchange.client.traceparent, authorization(shown)
         )

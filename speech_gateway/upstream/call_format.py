@@ -4,15 +4,15 @@ from secrets import token_hex
 
 from .. import __version__
 from ..config.addresses import UpstreamAddress
-from ..endpoints import Endpoint
+from ..endpoints import Service
 from ..pipelines import Pipeline
 from .tcp_segments import whole_characters
 
 
 class CallTemplate:
-    """Everything of a call to one endpoint's pipeline that does not change, built once."""
+    """Everything of a call to one pipeline that does not change, built once."""
 
-    def __init__(self, endpoint: Endpoint, pipeline: Pipeline, address: UpstreamAddress) -> None:
+    def __init__(self, service: Service, pipeline: Pipeline, address: UpstreamAddress) -> None:
         boundary = token_hex(24)  # past guessing, so that no body can hold it
         self._head = (
             f"POST {address.base_path}/api/v1/process HTTP/1.1\r\n"
@@ -20,7 +20,7 @@ class CallTemplate:
             f"User-Agent: speech-gateway/{__version__}\r\n"
             "Accept-Encoding: identity\r\n"
             f"Content-Type: multipart/form-data; boundary={boundary}\r\n"
-            f"X-StreamKit-Service: {endpoint.name}\r\n"
+            f"X-StreamKit-Service: {service.name}\r\n"
         ).encode("latin-1")
         self.before_media = (
             f"--{boundary}\r\n"
@@ -28,7 +28,7 @@ class CallTemplate:
             f"{pipeline.yaml}\r\n"
             f"--{boundary}\r\n"
             'Content-Disposition: form-data; name="media"; filename="media"\r\n'
-            f"Content-Type: {endpoint.media_type}\r\n\r\n"
+            f"Content-Type: {service.media_type}\r\n\r\n"
         ).encode()
         self.after_media = f"\r\n--{boundary}--\r\n".encode()
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from ..config.addresses import UpstreamAddress
-from ..endpoints import ENDPOINTS
+from ..endpoints import SERVICES
 from ..errors import UpstreamError, UpstreamTimeoutError
 from ..exchange import Exchange
 from ..pipelines import Pipeline
@@ -18,8 +18,8 @@ from .connector import Connector
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0
-HEALTH = "/healthz"
-NODES = "/api/v1/schema/nodes"
+HEALTH_PATH = "/healthz"
+NODES_PATH = "/api/v1/schema/nodes"
 """Cheap, and asked for with the token: what it answers tells whether the token is good."""
 CALL_OUTWEIGHS_QUESTION = 5.0
 """Seconds in which a refused call counts more than a question that is not refused.
@@ -35,7 +35,7 @@ Whoever sends no calls to what is not ready would never hear that it is ready ag
 log = logging.getLogger(__name__)
 
 
-class Skit:
+class UpstreamClient:
     """The backend, as the handlers see it.
 
     It is given up when silent for timeout seconds; at most most_idle connections are kept for later
@@ -55,30 +55,30 @@ class Skit:
             address, timeout=timeout, open_timeout=OPEN_TIMEOUT, most_idle=most_idle
         )
         self._address, self._token = address, token
-        self._templates = {name: self.template(name, pipelines[name]) for name in ENDPOINTS}
+        self._templates = {name: self.template(name, pipelines[name]) for name in SERVICES}
 
     def template(self, name: str, pipeline: Pipeline) -> CallTemplate:
-        """Return what calls to a pipeline of that name (tts or stt) have in common."""
-        return CallTemplate(ENDPOINTS[name], pipeline, self._address)
+        """Return what calls to a pipeline of the service of that name have in common."""
+        return CallTemplate(SERVICES[name], pipeline, self._address)
 
     def call(
         self, exchange: Exchange, request_id: str, template: CallTemplate | None = None
     ) -> Call:
         """Return a call that is still to be made, to the endpoint's own pipeline or another."""
-        template = template or self._templates[exchange.endpoint.name]
+        template = template or self._templates[exchange.endpoint.service.name]
         return Call(self._connector, template, exchange, request_id, self._token)
 
     async def close(self, _app: web.Application) -> None:
         """Close the connections that are kept for later calls."""
         self._connector.close()
 
-    async def ailment(self) -> str | None:
+    async def problem(self) -> str | None:
         """Return why the backend can take no calls, for people; None when it can."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT):
                 if await self._refuses_token():
                     return "the backend refuses the gateway's token"
-                status = await self._ask(HEALTH)
+                status = await self._ask(HEALTH_PATH)
         except (TimeoutError, UpstreamTimeoutError):
             return "the speech backend does not answer in time"
         except UpstreamError as error:
@@ -96,7 +96,7 @@ class Skit:
         if token.refused and token.refused_for < CALL_OUTWEIGHS_QUESTION:
             return True
         shown = token.value
-        status = await self._ask(NODES, authorization(shown))
+        status = await self._ask(NODES_PATH, authorization(shown))
         if status < 300:
             token.accept(shown)
         elif status == web.HTTPUnauthorized.status_code and not token.refused:
@@ -121,4 +121,4 @@ class Skit:
             upstream.close()
 
 
-SKIT = web.AppKey("skit", Skit)
+UPSTREAM_CLIENT = web.AppKey("upstream_client", UpstreamClient)

@@ -7,7 +7,7 @@ from ..config.addresses import UpstreamAddress
 from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeouts import TimeoutChecker
 from .connection import UpstreamConnection
-from .idle_pool import IdleConnections
+from .idle_pool import IdlePool
 
 
 class Connector:
@@ -17,7 +17,7 @@ class Connector:
         self, address: UpstreamAddress, *, timeout: float, open_timeout: float, most_idle: int
     ) -> None:
         self._address = address
-        self._idle = IdleConnections(most_idle)
+        self._idle = IdlePool(most_idle)
         self._timeout = timeout
         self._checker = TimeoutChecker(timeout)
         self._open_timeout = open_timeout

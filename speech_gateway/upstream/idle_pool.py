@@ -6,7 +6,7 @@ IDLE_TIMEOUT = 4.0
 """Seconds; shorter than what servers commonly grant, so that few of them close one in our hands."""
 
 
-class IdleConnections:
+class IdlePool:
     """Holds at most ``most`` connections; the one used last is taken first."""
 
     def __init__(self, most: int) -> None:
@@ -57,7 +57,7 @@ class IdleConnections:
 class _Idle(asyncio.Protocol):
     """Drops its connection when anything comes over it, or it is closed."""
 
-    def __init__(self, connections: IdleConnections, transport: asyncio.Transport) -> None:
+    def __init__(self, connections: IdlePool, transport: asyncio.Transport) -> None:
         self._connections = connections
         self._transport = transport
 

@@ -4,13 +4,12 @@ from aiohttp import web
 
 from ...config.settings import Settings
 from ...pipelines import voices
-from ...server.request_body import leave_expectation
-from ...upstream.client import Skit
-from ..interface import Face
-from ..plain import add_page
+from ...upstream.client import UpstreamClient
+from ..base import Api, add_route
+from ..pages import add_page
 from . import model_lists
 from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
-from .error_format import phrase
+from .error_format import as_openai
 from .resources import RESOURCES, Resources
 from .speech import speech
 from .speech_request import ReadSpeechOrder, most_bytes
@@ -28,15 +27,15 @@ WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
 """Where clients look whose base URL lacks its end."""
 
 
-class OpenAIFace(Face):
+class OpenAIApi(Api):
     """The endpoints, the step that reads an order before the gate, and the routes."""
 
     prefix = "/v1"
-    free = ("/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices")
+    free_paths = ("/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices")
 
-    def phrase(self, refusal: web.Response) -> web.Response:
-        """Put a refusal into OpenAI's words."""
-        return phrase(refusal)
+    def format_error(self, refusal: web.Response) -> web.Response:
+        """Put a refusal into the form of OpenAI's."""
+        return as_openai(refusal)
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -55,10 +54,10 @@ class OpenAIFace(Face):
             )
         ]
 
-    def add_to(self, app: web.Application, skit: Skit) -> None:
+    def add_routes(self, app: web.Application, client: UpstreamClient) -> None:
         """Add the routes, and what they share."""
         app[RESOURCES] = resources = Resources(
-            skit,
+            client,
             self._voices,
             tts=self._settings.pipelines["tts"],
             stt=self._settings.pipelines["stt"],
@@ -68,12 +67,6 @@ class OpenAIFace(Face):
         for path, page in PAGES.items():
             add_page(app, path + OPTIONAL_SLASH, page)
         for endpoint, handler in ((SPEECH, speech), (TRANSCRIPTIONS, transcriptions)):
-            app.router.add_route(
-                "*",
-                endpoint.path + OPTIONAL_SLASH,
-                handler,
-                name=endpoint.route,
-                expect_handler=leave_expectation,
-            )
+            add_route(app, endpoint.path + OPTIONAL_SLASH, handler, name=endpoint.route)
         for path in ("/v1{path:(/.*)?}", *WITHOUT_PREFIX):
-            app.router.add_route("*", path, model_lists.nowhere, expect_handler=leave_expectation)
+            add_route(app, path, model_lists.nowhere)

@@ -46,21 +46,24 @@ def error_object(message: str, status: int, param: str | None = None) -> dict[st
     }
 
 
-def phrase(refusal: web.Response) -> web.Response:
+def as_openai(refusal: web.Response) -> web.Response:
     """Return refusal as OpenAI's clients read one."""
-    message = (refusal.text or refusal.reason or "").strip()
-    param: str | None = getattr(refusal, "param", None)
     return web.json_response(
-        {"error": error_object(message, _known(refusal.status), param)},
+        {"error": _error_of(refusal)},
         status=refusal.status,
         headers={name: refusal.headers[name] for name in _PASSED_ON if name in refusal.headers},
     )
 
 
-def error_event(message: str) -> bytes:
+def error_event(refusal: web.Response) -> bytes:
     """Return the event with which a stream of events fails."""
-    fault = {"type": "error", "error": error_object(message, HTTPStatus.BAD_GATEWAY)}
-    return b"event: error\ndata: " + json.dumps(fault).encode() + b"\n\n"
+    event = {"type": "error", "error": _error_of(refusal)}
+    return b"event: error\ndata: " + json.dumps(event).encode() + b"\n\n"
+
+
+def _error_of(refusal: web.Response) -> dict[str, object]:
+    message = (refusal.text or refusal.reason or "").strip()
+    return error_object(message, _known(refusal.status), getattr(refusal, "param", None))
 
 
 def _known(status: int) -> int:

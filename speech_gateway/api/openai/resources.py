@@ -10,7 +10,7 @@ from aiohttp import web
 from ...pipelines import Pipeline
 from ...pipelines.voices import Voices
 from ...upstream.call_format import CallTemplate
-from ...upstream.client import Skit
+from ...upstream.client import UpstreamClient
 
 MOST_TEMPLATES = 256
 """Calls' beginnings that are kept: by voice and speed, or by language."""
@@ -20,7 +20,7 @@ class Resources:
     """The voices, the threads that convert, and the calls that pipelines begin with."""
 
     def __init__(
-        self, skit: Skit, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
+        self, skit: UpstreamClient, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
     ) -> None:
         self.voices = voices
         self.parsing = asyncio.Lock()

@@ -12,12 +12,12 @@ from ...media.conversion import Conversion, Convert
 from ...media.faults import BadAudioError, ConversionFailedError
 from ...media.ogg_pages import is_ogg_opus
 from ...media.remuxing import remux_to_ogg
-from ...relay import Body, PassedOn, Shape, first_sound, relay
-from ...server.response_writer import ClientSide, Transform
+from ...relay import AnswerFormat, Body, PassedThrough, first_sound, relay
+from ...server.response_writer import ResponseWriter, Transform
 from ...tasks import cancel_and_wait
 from ...upstream.answer import Answer
 from ...upstream.call import Call
-from ...upstream.client import SKIT
+from ...upstream.client import UPSTREAM_CLIENT
 from .error_format import error_event
 from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM, AudioEvents
@@ -28,12 +28,12 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Have the order's text spoken, and stream it back in the order's format."""
     order, exchange, resources = request[SPEECH_ORDER], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(order.voice, order.speed)
-    async with request.app[SKIT].call(exchange, request[REQUEST_ID], template) as call:
+    async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
         await call.send_whole(exchange.text)
-        return await relay(request, call, _shape(order, resources.pool))
+        return await relay(request, call, _format(order, resources.pool))
 
 
-def _shape(order: SpeechOrder, pool: Executor) -> Shape:
+def _format(order: SpeechOrder, pool: Executor) -> AnswerFormat:
     def body(call: Call) -> Body:
         transform = AudioEvents() if order.events else None
         if order.format.convert is None:
@@ -41,8 +41,8 @@ def _shape(order: SpeechOrder, pool: Executor) -> Shape:
         return Converted(call, transform, order.format.convert, pool)
 
     if order.events:
-        return Shape(body, EVENT_STREAM, error_event)
-    return Shape(body, order.format.content_type)
+        return AnswerFormat(body, EVENT_STREAM, error_event)
+    return AnswerFormat(body, order.format.content_type)
 
 
 class OggOpus:
@@ -58,16 +58,16 @@ class OggOpus:
         """Wait for the first sound, and see what it is."""
         opening = await first_sound(self._call, answer)
         if is_ogg_opus(opening):
-            self._body = PassedOn(self._call, self.transform, opening)
+            self._body = PassedThrough(self._call, self.transform, opening)
             await self._body.open(answer)
             return
         self._body = converted = Converted(self._call, self.transform, remux_to_ogg, self._pool)
         await converted.begin(opening)
 
-    async def relay(self, client: ClientSide) -> None:
+    async def relay(self, writer: ResponseWriter) -> None:
         """Pass it on."""
         assert self._body is not None
-        await self._body.relay(client)
+        await self._body.relay(writer)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -99,15 +99,15 @@ class Converted:
             await self._feeding
             raise UpstreamError("its audio holds no sound")
 
-    async def relay(self, client: ClientSide) -> None:
+    async def relay(self, writer: ResponseWriter) -> None:
         """Pass on what the conversion gives, as it comes."""
         assert self._feeding is not None
-        await client.start(self._opening)
+        await writer.start(self._opening)
         while piece := await self._read():
-            if not client.take(piece):
-                await client.catch_up()
+            if not writer.write(piece):
+                await writer.drain()
         await self._feeding
-        await client.end(b"")
+        await writer.end(b"")
 
     async def close(self) -> None:
         """Give the conversion up."""

@@ -14,7 +14,7 @@ from ...media.audio_out import FORMATS, AudioFormat
 from ...middlewares import Handler, Step
 from ...middlewares.text import BYTE_ORDER_MARK
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
-from ...server.request_body import ClientBody
+from ...server.request_body import RequestBody
 from .audio_endpoints import SPEECH
 from .error_format import FieldError
 
@@ -61,7 +61,7 @@ class ReadSpeechOrder(Step):
             fields: Mapping[str, Any] = request.query
         else:
             limit = most_bytes(self._max_characters)
-            body = ClientBody(request, limit=limit, timeout=self._timeout)
+            body = RequestBody(request, limit=limit, timeout=self._timeout)
             raw = bytearray()
             while piece := await body.read():
                 raw += piece

@@ -11,12 +11,12 @@ from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE, REQUEST_ID
 from ...media.audio_in import Upload as AudioConversion
 from ...media.conversion import Conversion
-from ...relay import PassedOn, Shape, backend_error, relay
-from ...server.request_body import ClientBody
+from ...relay import AnswerFormat, PassedThrough, backend_error, relay
+from ...server.request_body import RequestBody
 from ...tasks import cancel_and_wait
 from ...upstream.answer import Answer
 from ...upstream.call import Call
-from ...upstream.client import SKIT
+from ...upstream.client import UPSTREAM_CLIENT
 from ...upstream.transcripts import refuse_html
 from .error_format import error_event
 from .recording import Recording, WrongLanguageError
@@ -64,10 +64,10 @@ def _upload(request: web.Request) -> Upload:
     settings, resources = request.app[SETTINGS], request.app[RESOURCES]
     most = settings.max_upload_bytes
     if request.content_type == JSON:
-        body = ClientBody(request, limit=most_json_bytes(most), timeout=settings.client_timeout)
+        body = RequestBody(request, limit=most_json_bytes(most), timeout=settings.client_timeout)
         return JsonUpload(body, most, resources.pool, resources.parsing)
     form = Form(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    body = ClientBody(request, limit=most_form_bytes(most), timeout=settings.client_timeout)
+    body = RequestBody(request, limit=most_form_bytes(most), timeout=settings.client_timeout)
     return FormUpload(form, body, most)
 
 
@@ -95,10 +95,10 @@ async def _recognise(
         return await relay(
             request,
             call,
-            Shape(
+            AnswerFormat(
                 lambda call: _Events(call, recording, early, is_right),
                 EVENT_STREAM,
-                last_words=error_event,
+                error_event=error_event,
             ),
         )
 
@@ -130,12 +130,11 @@ async def _collect(call: Call, heard: bytearray) -> None:
 
 async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript | web.StreamResponse:
     """Return all that was heard, or the backend's refusal."""
-    exchange = request[EXCHANGE]
     transcript = Transcript()
     reader = TranscriptReader(transcript)
     answer = await call.answer()
     if answer.status >= web.HTTPBadRequest.status_code:
-        return exchange.endpoint.phrase(await backend_error(request, call, answer))
+        return await backend_error(request, call, answer)
     reader.feed(early)
     while piece := await call.read():
         reader.feed(piece)
@@ -144,7 +143,7 @@ async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript |
     return transcript
 
 
-class _Events(PassedOn):
+class _Events(PassedThrough):
     """Transcripts as events.
 
     Where a language may follow that makes them wrong, the first of them waits for it.
@@ -174,6 +173,6 @@ async def _calling(
 ) -> AsyncIterator[Call]:
     """Call the backend, and send it pieces meanwhile."""
     template = request.app[RESOURCES].transcription_template(language)
-    call = request.app[SKIT].call(request[EXCHANGE], request[REQUEST_ID], template)
+    call = request.app[UPSTREAM_CLIENT].call(request[EXCHANGE], request[REQUEST_ID], template)
     async with call, call.sending(partial(anext, pieces, b"")):
         yield call

@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 
 from aiohttp import web
 
-from ...server.request_body import ClientBody, too_large
+from ...server.request_body import RequestBody, too_large
 from .error_format import FieldError, cannot_keep
 from .transcription_fields import TranscriptionFields
 from .transcription_form import Form
@@ -44,7 +44,7 @@ class Upload(Protocol):
 class FormUpload:
     """A form with a file; its fields may stand before the file or behind it."""
 
-    def __init__(self, form: Form, body: ClientBody, most_bytes: int) -> None:
+    def __init__(self, form: Form, body: RequestBody, most_bytes: int) -> None:
         self.fields = form.fields
         self._form = form
         self._body = body
@@ -88,7 +88,7 @@ class JsonUpload:
     """
 
     def __init__(
-        self, body: ClientBody, most_bytes: int, pool: Executor, lock: asyncio.Lock
+        self, body: RequestBody, most_bytes: int, pool: Executor, lock: asyncio.Lock
     ) -> None:
         self.fields = TranscriptionFields()
         self._body = body

@@ -1,0 +1,41 @@
+"""The pages beside the endpoints, for who looks after the gateway; and what is nowhere."""
+
+from aiohttp import web
+
+from ..endpoints import READ_METHODS
+from ..health import HEALTH
+from ..metrics import METRICS
+from ..middlewares import Handler
+from ..server.request_body import leave_expectation
+
+
+async def metrics_page(request: web.Request) -> web.Response:
+    """Answer a scrape."""
+    return request.app[METRICS].page(",".join(request.headers.getall("Accept", [])))
+
+
+async def alive(_request: web.Request) -> web.Response:
+    """Answer 200 while the process serves."""
+    return web.Response(text="ok\n")
+
+
+async def ready(request: web.Request) -> web.Response:
+    """Answer 200 when a speech request would be served, else 503 with the reason."""
+    reason = await request.app[HEALTH].problem()
+    if reason is not None:
+        return web.Response(status=503, text=f"not ready: {reason}\n")
+    return web.Response(text="ready\n")
+
+
+def add_page(app: web.Application, path: str, page: Handler) -> None:
+    """Serve page at path, to GET and to HEAD."""
+    for method in READ_METHODS:
+        app.router.add_route(method, path, page, expect_handler=leave_expectation)
+    app.router.add_route("*", path, wrong_method, expect_handler=leave_expectation)
+
+
+async def wrong_method(request: web.Request) -> web.Response:
+    """Refuse any other method on a page."""
+    raise web.HTTPMethodNotAllowed(
+        request.method, READ_METHODS, text=f"{request.path} takes GET or HEAD\n"
+    )
