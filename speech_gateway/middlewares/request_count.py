@@ -20,13 +20,14 @@ class CountRequests(Step):
     def __init__(self, metrics: Metrics, endpoints: Iterable[Endpoint]) -> None:
         self._metrics = metrics
         self._endpoints: dict[str | None, Endpoint] = {e.route: e for e in endpoints}
+        self._clock = asyncio.get_running_loop().time
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         endpoint = self._endpoints.get(request.match_info.route.name)
         if endpoint is None:
             return await handler(request)
-        exchange = request[EXCHANGE] = Exchange(endpoint, asyncio.get_running_loop().time)
+        exchange = request[EXCHANGE] = Exchange(endpoint, self._clock)
         self._metrics.received(exchange)
         try:
             return await handler(request)

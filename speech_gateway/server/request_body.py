@@ -32,10 +32,8 @@ class RequestBody:
     def __init__(self, request: web.Request, *, limit: int, timeout: float) -> None:
         self._content = request.content
         self._exchange = request[EXCHANGE]
-        self._endpoint = self._exchange.endpoint
         self._limit = limit
         self._timeout = timeout
-        self._loop = asyncio.get_running_loop()
         _invite(request)
 
     async def read(self) -> bytes:
@@ -46,11 +44,12 @@ class RequestBody:
                 body is malformed or ended without a byte.
         """
         piece = await self._next_piece()
-        self._exchange.bytes_in += len(piece)
-        if self._exchange.bytes_in > self._limit:
+        exchange = self._exchange
+        exchange.bytes_in = received = exchange.bytes_in + len(piece)
+        if received > self._limit:
             raise too_large(self._limit)
-        if not self._exchange.bytes_in:
-            raise no_body(self._endpoint)
+        if not received:
+            raise no_body(exchange.endpoint)
         return piece
 
     async def _next_piece(self) -> bytes:
@@ -64,20 +63,21 @@ class RequestBody:
             ) from None
 
     async def _wait_for_piece(self) -> bytes:
-        since = self._loop.time()
+        exchange = self._exchange
+        since = exchange.clock()
         while True:
             # Bytes to the client count as life too, so the deadline may have moved meanwhile.
-            deadline = max(since, self._exchange.moved) + self._timeout
+            deadline = max(since, exchange.moved) + self._timeout
             try:
                 async with asyncio.timeout_at(deadline):
                     piece: bytes = await self._content.read(MOST_AT_ONCE)
             except TimeoutError:
-                if max(since, self._exchange.moved) + self._timeout <= self._loop.time():
+                if max(since, exchange.moved) + self._timeout <= exchange.clock():
                     raise web.HTTPRequestTimeout(
                         text=f"nothing of the body came for {self._timeout:g} s; keep sending\n"
                     ) from None
             else:
-                self._exchange.touch()
+                exchange.touch()
                 return piece
 
 

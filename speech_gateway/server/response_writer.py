@@ -80,11 +80,10 @@ class ResponseWriter:
         self._transform = transform
         self._chunked = False
         self._timeout = timeout
-        self._loop = asyncio.get_running_loop()
         self._waiting = False
         """Whether the client's kernel has not taken all that was sent."""
         self._unsent = 0
-        self._taken_at = self._loop.time()
+        self._taken_at = self._exchange.clock()
         timeout.checker.add(self._check)
 
     async def prepare(self) -> None:

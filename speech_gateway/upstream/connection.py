@@ -57,8 +57,9 @@ class State(Enum):
 class _Silence:
     """How long an upstream has given no sign of life."""
 
-    def __init__(self, now: float) -> None:
-        self.since = now
+    def __init__(self) -> None:
+        self.since = 0.0
+        """The event loop's time, in seconds."""
         self.heard = False
         """Whether it has sent anything since the last check."""
         self._unsent = 0
@@ -85,7 +86,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._state = State.SENDING
         self._error: Exception | None = None
         self._flow = FlowControl()
-        self._silence = _Silence(self._loop.time())
+        self._silence = _Silence()
         self._sink: Sink | None = None
         self._reader: asyncio.Future[None] | None = None
 
