@@ -2,14 +2,12 @@
 
 import re
 from collections.abc import Iterator
-from fractions import Fraction
 from typing import Protocol
 
-import av
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
-from av.audio.stream import AudioStream
 
+from ..media.libav import Encoder
 from .plan import SpeakPlan
 
 OPUS_RATE = 48_000
@@ -57,63 +55,38 @@ def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[bytes]:
     yield encoder.finish()
 
 
-class _Pages:
-    """The file that the muxer writes to."""
-
-    def __init__(self) -> None:
-        self._written = bytearray()
-
-    def write(self, data: bytes) -> int:
-        self._written += data
-        return len(data)
-
-    def take(self) -> bytes:
-        taken = bytes(self._written)
-        self._written.clear()
-        return taken
-
-
 class _OpusEncoder:
     """Encodes 16-bit mono samples of any rate."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
-        self._pages = _Pages()
-        options = {"page_duration": str(PAGE_MICROSECONDS), "flush_packets": "1"}
-        self._file = av.open(self._pages, "w", format="ogg", options=options)
-        stream = self._file.add_stream("libopus", rate=OPUS_RATE, layout="mono")
-        assert isinstance(stream, AudioStream)
-        stream.bit_rate = BIT_RATE
-        self._stream = stream
         self._resampler = AudioResampler("s16", "mono", OPUS_RATE, frame_size=OPUS_RATE // 50)
-        self._position = 0
+        self._encoder = Encoder(
+            *("ogg", "libopus"),
+            rate=OPUS_RATE,
+            bit_rate=BIT_RATE,
+            codec_options={},
+            container_options={"page_duration": str(PAGE_MICROSECONDS)},
+        )
 
     def encode(self, samples: bytes) -> Iterator[bytes]:
         """Yield the pages that samples fill."""
         block = int(self._rate * BLOCK_SECONDS) * 2
         for start in range(0, len(samples), block):
-            self._mux(self._frame(samples[start : start + block]))
-            if pages := self._pages.take():
+            if pages := self._encode(self._frame(samples[start : start + block])):
                 yield pages
 
     def finish(self) -> bytes:
         """Return the last pages."""
-        self._mux(None)
-        for packet in self._stream.encode(None):
-            self._file.mux(packet)
-        self._file.close()
-        return self._pages.take()
+        return self._encode(None) + self._encoder.finish()
 
     def _frame(self, samples: bytes) -> AudioFrame:
         frame = AudioFrame("s16", "mono", len(samples) // 2)
         frame.sample_rate = self._rate
-        frame.time_base = Fraction(1, self._rate)
-        frame.pts = self._position
-        self._position += frame.samples
         frame.planes[0].update(samples)
         return frame
 
-    def _mux(self, frame: AudioFrame | None) -> None:
-        for resampled in self._resampler.resample(frame):
-            for packet in self._stream.encode(resampled):
-                self._file.mux(packet)
+    def _encode(self, frame: AudioFrame | None) -> bytes:
+        """Return the pages that frame fills or, for none, what was left to fill one."""
+        resampled = self._resampler.resample(frame)
+        return b"".join(self._encoder.encode(ready) for ready in resampled)

@@ -7,12 +7,11 @@ from aiohttp import web
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 from ..server.request_body import RequestBody, no_body
+from ..texts import NoTextError, TextTooLongError, speakable
 from . import Handler, Step
 
 MOST_BYTES_A_CHARACTER = 4
 """In every charset below."""
-BYTE_ORDER_MARK = "\ufeff"
-"""No part of a text (Unicode, section 23.8)."""
 MOST_MARK_BYTES = 4
 CHARSETS = frozenset(
     {"ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r"}
@@ -43,10 +42,17 @@ class ReadText(Step):
 
     async def _text(self, request: web.Request, endpoint: Endpoint) -> bytes:
         codec = _codec(request.charset)
-        text = self._decode(await self._read(request), codec)
-        if not text.strip():
-            raise no_body(endpoint)
-        return text.encode()
+        raw = await self._read(request)
+        try:
+            return speakable(raw.decode(codec), self._max_characters)
+        except UnicodeDecodeError:
+            raise web.HTTPBadRequest(
+                text=f"the text does not decode as {codec}; send UTF-8, or name its charset\n"
+            ) from None
+        except TextTooLongError:
+            raise self._too_long() from None
+        except NoTextError:
+            raise no_body(endpoint) from None
 
     async def _read(self, request: web.Request) -> bytes:
         # No text within the limit is longer than this, so nothing longer is ever held.
@@ -61,17 +67,6 @@ class ReadText(Step):
             if len(text) > enough:
                 raise self._too_long()
         return bytes(text)
-
-    def _decode(self, raw: bytes, codec: str) -> str:
-        try:
-            text = raw.decode(codec).removeprefix(BYTE_ORDER_MARK)
-        except UnicodeDecodeError:
-            raise web.HTTPBadRequest(
-                text=f"the text does not decode as {codec}; send UTF-8, or name its charset\n"
-            ) from None
-        if len(text) > self._max_characters:
-            raise self._too_long()
-        return text
 
     def _too_long(self) -> web.HTTPException:
         return web.HTTPRequestEntityTooLarge(

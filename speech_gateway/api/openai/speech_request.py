@@ -12,9 +12,9 @@ from ...endpoints import READ_METHODS
 from ...exchange import EXCHANGE, Exchange
 from ...media.audio_out import FORMATS, AudioFormat
 from ...middlewares import Handler, Step
-from ...middlewares.text import BYTE_ORDER_MARK
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
 from ...server.request_body import RequestBody
+from ...texts import NoTextError, TextTooLongError, speakable
 from .audio_endpoints import SPEECH
 from .error_format import FieldError
 
@@ -87,16 +87,15 @@ def _object(raw: bytes) -> Mapping[str, Any]:
 
 def _input(fields: Mapping[str, Any], max_characters: int) -> bytes:
     text = fields.get("input")
-    if isinstance(text, str):
-        text = text.removeprefix(BYTE_ORDER_MARK)
-    if not isinstance(text, str) or not text.strip():
-        raise FieldError("input", "must be the text to speak")
-    if len(text) > max_characters:  # as OpenAI has it: its clients map 413 to nothing
-        raise FieldError("input", f"is too long; at most {max_characters} characters are spoken")
     try:
-        return text.encode()
+        return speakable(text if isinstance(text, str) else "", max_characters)
+    except TextTooLongError:  # 400, as OpenAI has it: its clients map 413 to nothing
+        message = f"is too long; at most {max_characters} characters are spoken"
+    except NoTextError:
+        message = "must be the text to speak"
     except UnicodeEncodeError:
-        raise FieldError("input", "must be text; half of a surrogate pair is none") from None
+        message = "must be text; half of a surrogate pair is none"
+    raise FieldError("input", message)
 
 
 def _order(fields: Mapping[str, Any], voices: Voices) -> SpeechOrder:
