@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.plugins import load
+from speech_gateway.config.plugin_loader import load
 from tests.support.backend import ScriptedBackend
 from tests.support.gateway import serving
 from tests.support.paths import README

@@ -3,13 +3,13 @@
 from importlib.util import find_spec
 from pathlib import Path
 
-from .. import logs, pipelines, plugins
+from .. import logs, pipelines
 from ..embedded.launcher import missing_parts
 from ..middlewares import Plugin
 from ..pipelines import Pipeline, voices
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
-from . import parsers
+from . import parsers, plugin_loader
 from .addresses import UpstreamAddress
 from .client_keys import ClientKeys
 from .option import Option
@@ -20,7 +20,9 @@ def _pipeline(text: str) -> Pipeline:
 
 
 def _plugins(text: str) -> list[Plugin]:
-    return [plugins.load(reference.strip()) for reference in text.split(",") if reference.strip()]
+    return [
+        plugin_loader.load(reference.strip()) for reference in text.split(",") if reference.strip()
+    ]
 
 
 def _openai(text: str) -> bool:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .errors import StartupError
-from .middlewares import Plugin
+from ..errors import StartupError
+from ..middlewares import Plugin
 
 _FAULTS = (Exception, SystemExit)
 """What an operator's code may raise; one that calls sys.exit would end the start without a word."""
