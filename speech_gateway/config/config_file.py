@@ -3,7 +3,7 @@
 ``token: 0123`` is the token 0123, whatever number YAML would make of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import yaml
 
 from . import yaml_text
 from .files import read_text
+from .plugin_loader import with_options
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class ConfigFile:
     problems: tuple[str, ...]
 
 
-def read(path: str) -> ConfigFile:
-    """Return what the file at path says.
+def read(path: str, mappings: Collection[str] = ()) -> ConfigFile:
+    """Return what the file at path says; the settings in mappings may have options behind a value.
 
     Raises:
         ValueError: it is no file of settings; the message says why.
@@ -38,22 +39,48 @@ def read(path: str) -> ConfigFile:
     given: dict[str, tuple[str, ...]] = {}
     problems = []
     for key, value in document.value:
-        texts = _texts(value)
-        if not isinstance(key, yaml.ScalarNode):
+        texts = _texts(value, mappings=key.value in mappings) if _is_scalar(key) else None
+        if not _is_scalar(key):
             line = key.start_mark.line + 1
             problems.append(f"the file {path} has something else than a setting in line {line}")
         elif key.value in given:
             problems.append(f"{key.value} (from the file {path}) is given twice")
         elif texts is None:
-            problems.append(f"{key.value} (from the file {path}) must be a value or a list of them")
+            or_options = ", each with a mapping of options" if key.value in mappings else ""
+            problems.append(
+                f"{key.value} (from the file {path}) must be a value or a list of them{or_options}"
+            )
         else:
             given[key.value] = texts
     return ConfigFile(given, tuple(problems))
 
 
-def _texts(node: yaml.Node) -> tuple[str, ...] | None:
+def _is_scalar(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.ScalarNode)
+
+
+def _texts(node: yaml.Node, *, mappings: bool) -> tuple[str, ...] | None:
     """Return the values in node, as they are written; None where it holds anything else."""
     nodes = node.value if isinstance(node, yaml.SequenceNode) else [node]
-    if not all(isinstance(item, yaml.ScalarNode) for item in nodes):
+    texts: list[str] = []
+    for item in nodes:
+        if _is_scalar(item):
+            texts.append(item.value)
+        elif mappings and isinstance(item, yaml.MappingNode):
+            with_options = [_text_with_options(*pair) for pair in item.value]
+            if None in with_options:
+                return None
+            texts += [text for text in with_options if text is not None]
+        else:
+            return None
+    return tuple(texts)
+
+
+def _text_with_options(value: yaml.Node, options: yaml.Node) -> str | None:
+    """Return a value and the options behind it, as one text; None where they are no mapping."""
+    if not _is_scalar(value) or not isinstance(options, yaml.MappingNode):
         return None
-    return tuple(item.value for item in nodes)
+    try:
+        return with_options(value.value, yaml_text.construct_mapping(options))
+    except (TypeError, ValueError, RecursionError):
+        return None

@@ -16,6 +16,8 @@ class Option:
     help: str
     default: str | None = None
     repeatable: bool = False
+    takes_mappings: bool = False
+    """Whether the config file may have a mapping of options behind a value."""
     switch: bool = False
     """Whether the flag alone, without a value, means true."""
     example: str | None = None

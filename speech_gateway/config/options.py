@@ -5,7 +5,6 @@ from pathlib import Path
 
 from .. import logs, pipelines
 from ..embedded.launcher import missing_parts
-from ..middlewares import Plugin
 from ..pipelines import Pipeline, voices
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
@@ -17,12 +16,6 @@ from .option import Option
 
 def _pipeline(text: str) -> Pipeline:
     return pipelines.load(Path(text))
-
-
-def _plugins(text: str) -> list[Plugin]:
-    return [
-        plugin_loader.load(reference.strip()) for reference in text.split(",") if reference.strip()
-    ]
 
 
 def _openai(text: str) -> bool:
@@ -181,9 +174,10 @@ OPTIONS = (
     Option(
         "plugin",
         "GATEWAY_PLUGINS",
-        _plugins,
+        plugin_loader.load_all,
         "package.module:factory of a middleware; repeatable, or with commas",
         repeatable=True,
+        takes_mappings=True,
         example="package.module:factory",
     ),
     Option(

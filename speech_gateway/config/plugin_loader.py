@@ -1,8 +1,15 @@
-"""Finds an operator's plugins: ``package.module:factory``."""
+"""Finds an operator's plugins: ``package.module:factory``, with options for the factory or without.
+
+Options stand behind the reference, as a JSON object; the config file may give them as a mapping.
+"""
 
 import importlib
 import inspect
+import json
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +18,7 @@ from ..middlewares import Plugin
 
 _FAULTS = (Exception, SystemExit)
 """What an operator's code may raise; one that calls sys.exit would end the start without a word."""
+_REFERENCE = re.compile(r"[^,{]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +40,13 @@ class NamedPlugin:
             raise StartupError(f"'{self.reference}' cannot be set up: {_brief(error)}") from error
 
 
-def load(reference: str) -> NamedPlugin:
-    """Import the factory that reference names, and return what it makes, under that name.
+def load_all(text: str) -> list[NamedPlugin]:
+    """Return the plugins that text names, with commas between them; raises as ``load`` does."""
+    return [load(reference, options) for reference, options in _references(text)]
+
+
+def load(reference: str, options: Mapping[str, Any] | None = None) -> NamedPlugin:
+    """Import the factory that reference names, and return what it makes of options.
 
     Raises:
         ValueError: it cannot be imported or called, or what it makes has no ``async def setup``.
@@ -48,12 +61,38 @@ def load(reference: str) -> NamedPlugin:
     except _FAULTS as error:
         raise ValueError(f"'{reference}' cannot be imported: {_brief(error)}") from error
     try:
-        plugin: Plugin = factory()
+        plugin: Plugin = factory(**(options or {}))
     except _FAULTS as error:
         raise ValueError(f"'{reference}' cannot be made: {_brief(error)}") from error
     if not inspect.iscoroutinefunction(getattr(plugin, "setup", None)):
         raise ValueError(f"'{reference}' makes an object without 'async def setup(app)'")
     return NamedPlugin(reference, plugin)
+
+
+def with_options(reference: str, options: Mapping[str, Any]) -> str:
+    """Return the text that names a plugin with options."""
+    return f"{reference} {json.dumps(options)}" if options else reference
+
+
+def _references(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each reference with its options; raises ValueError for what is no JSON object."""
+    at = 0
+    while at < len(text):
+        match = _REFERENCE.match(text, at)
+        assert match is not None
+        reference, at = match[0].strip(), match.end()
+        options: dict[str, Any] = {}
+        if text.startswith("{", at):
+            try:
+                options, at = json.JSONDecoder().raw_decode(text, at)
+            except (ValueError, RecursionError):
+                raise ValueError(f"'{reference}' has options that are no JSON object") from None
+        following = text[at:].lstrip()
+        if following and not following.startswith(","):
+            raise ValueError(f"'{reference}' is followed by more than a comma and another plugin")
+        at = len(text) - len(following) + 1 if following else len(text)
+        if reference or options:
+            yield reference, options
 
 
 def _brief(error: BaseException) -> str:

@@ -38,7 +38,7 @@ def read_sources(
 ) -> Sources:
     """Return what argv, environ and the config file that they name say of options."""
     flags = command_line.read(options, argv)
-    path, file = _read_file(flags.given, environ)
+    path, file = _read_file(options, flags.given, environ)
     problems = [*flags.problems, *file.problems]
     names = {option.name for option in options}
     problems += [
@@ -63,13 +63,14 @@ def read_sources(
 
 
 def _read_file(
-    flags: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]
+    options: Sequence[Option], flags: Mapping[str, tuple[str, ...]], environ: Mapping[str, str]
 ) -> tuple[str, ConfigFile]:
     """Return the path of the config file, empty where there is none, and what it says."""
     origin = command_line.ORIGIN if CONFIG in flags else f"the environment's {CONFIG_VARIABLE}"
     path = flags.get(CONFIG, (environ.get(CONFIG_VARIABLE, ""),))[-1]
     try:
-        return path, config_file.read(path) if path else ConfigFile({}, ())
+        mappings = {option.name for option in options if option.takes_mappings}
+        return path, config_file.read(path, mappings) if path else ConfigFile({}, ())
     except ValueError as error:
         return path, ConfigFile({}, (f"{CONFIG} (from {origin}) {error}",))
 

@@ -24,9 +24,24 @@ def compose(text: str) -> yaml.Node | None:
         ValueError: it is none; the message says where.
     """
     try:
-        return yaml.compose(text, Loader=yaml.BaseLoader)
+        return yaml.compose(text, Loader=yaml.SafeLoader)  # scalars keep what is written
     except (yaml.YAMLError, RecursionError) as error:
         raise _refusal(error) from None
+
+
+def construct_mapping(node: yaml.MappingNode) -> dict[str, Any]:
+    """Return what a mapping in a composed document holds, of YAML's own types.
+
+    Raises:
+        ValueError: it holds what none of them is, a key that is no text, or a key twice.
+    """
+    try:
+        mapping = yaml.constructor.SafeConstructor().construct_document(node)
+    except Exception as error:  # noqa: BLE001 - what a tag's value trips over may raise anything
+        raise _refusal(error) from None
+    if len(mapping) != len(node.value) or not all(isinstance(key, str) for key in mapping):
+        raise ValueError("has a key that is no text, or one that is given twice")
+    return dict(mapping)
 
 
 def _refusal(error: Exception) -> ValueError:
