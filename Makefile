@@ -46,7 +46,7 @@ lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # Beside the environment, and in front of it on the path: the pinned version stays installed.
 newest-aiohttp: $(VENV)/test.stamp

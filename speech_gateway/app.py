@@ -124,7 +124,7 @@ def _client(app: web.Application, settings: Settings, backend: UpstreamAddress) 
         settings.pipelines,
         token=token,
         timeout=settings.upstream_timeout,
-        most_idle=settings.max_concurrency,
+        max_idle=settings.max_concurrency,
     )
     app.on_cleanup.append(client.close)
     return client

@@ -12,16 +12,16 @@ class TextTooLongError(ValueError):
     """The text is over the limit."""
 
 
-def speakable(text: str, most_characters: int) -> bytes:
+def speakable(text: str, max_characters: int) -> bytes:
     """Return text as the backend is given it: in UTF-8, without a byte order mark.
 
     Raises:
-        TextTooLongError: it has more than most_characters.
+        TextTooLongError: it has more than max_characters.
         NoTextError: it is empty, or white space.
         UnicodeEncodeError: it holds half of a surrogate pair.
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
-    if len(text) > most_characters:
+    if len(text) > max_characters:
         raise TextTooLongError
     if not text.strip():
         raise NoTextError

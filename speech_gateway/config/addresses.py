@@ -7,7 +7,7 @@ from pathlib import Path
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
-LONGEST_SOCKET_PATH = 107
+MAX_SOCKET_PATH = 107
 """Bytes: unix(7)."""
 
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")

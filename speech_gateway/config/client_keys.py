@@ -9,12 +9,12 @@ from pathlib import Path
 
 from .watched_file import WatchedFile
 
-LEAST_LENGTH = 16
-MOST_BYTES = 64 * 1024 * 1024
+MIN_LENGTH = 16
+MAX_BYTES = 64 * 1024 * 1024
 BATCH = 200
 """Lines that are read before another thread gets its turn: about a millisecond."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_KEY = re.compile(rf"[\x21-\x7e]{{{LEAST_LENGTH},512}}")
+_KEY = re.compile(rf"[\x21-\x7e]{{{MIN_LENGTH},512}}")
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class ClientKeys:
     def __init__(self, path: Path) -> None:
         try:
             self.file: WatchedFile[Names] = WatchedFile(
-                path, _parse, subject="client keys are", most_bytes=MOST_BYTES, on_change=_tell
+                path, _parse, subject="client keys are", max_bytes=MAX_BYTES, on_change=_tell
             )
         except OSError:
             raise ValueError("must be a readable file of client keys") from None
@@ -85,7 +85,7 @@ def _parse_line(number: int, words: list[str]) -> tuple[str, bytes]:
         return name, bytes.fromhex(hashed[1])
     if key.startswith("sha256:") or not _KEY.fullmatch(key):
         raise ValueError(
-            f"must hold keys of {LEAST_LENGTH} visible ASCII characters or more, or sha256: and 64 "
+            f"must hold keys of {MIN_LENGTH} visible ASCII characters or more, or sha256: and 64 "
             f"hexadecimal digits; line {number} does not"
         )
     return name, _digest(key.encode())

@@ -4,22 +4,22 @@ import errno
 import os
 from pathlib import Path
 
-MOST_BYTES = 1024 * 1024
+MAX_BYTES = 1024 * 1024
 """Of a file of settings, of a pipeline or of voices."""
 
 
-def read_bounded(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+def read_bounded(path: Path, max_bytes: int = MAX_BYTES) -> bytes:
     """Return the bytes of the file at path.
 
     Raises:
-        OSError: it cannot be read, is larger than most_bytes, or path can name no file at all.
+        OSError: it cannot be read, is larger than max_bytes, or path can name no file at all.
     """
     try:
         with path.open("rb") as file:
-            data = file.read(most_bytes + 1)
+            data = file.read(max_bytes + 1)
     except ValueError:  # a null byte, or half a surrogate pair
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)) from None
-    if len(data) > most_bytes:
+    if len(data) > max_bytes:
         raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
     return data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from .addresses import LONGEST_SOCKET_PATH, ListenAddress, Network, UpstreamAddress
+from .addresses import MAX_SOCKET_PATH, ListenAddress, Network, UpstreamAddress
 
 T = TypeVar("T")
 EMBEDDED = "embedded"
@@ -49,8 +49,8 @@ def _socket_path(path: str, problem: str) -> Path:
         length = len(os.fsencode(path))
     except UnicodeEncodeError:
         raise ValueError(problem) from None
-    if length > LONGEST_SOCKET_PATH:
-        raise ValueError(f"must be a unix socket's path of at most {LONGEST_SOCKET_PATH} bytes")
+    if length > MAX_SOCKET_PATH:
+        raise ValueError(f"must be a unix socket's path of at most {MAX_SOCKET_PATH} bytes")
     return Path(path)
 
 

@@ -39,7 +39,7 @@ class WatchedFile(Generic[T]):
     keys are".
 
     Raises:
-        OSError: the file cannot be read, or is larger than most_bytes.
+        OSError: the file cannot be read, or is larger than max_bytes.
         ValueError: parse's own, which says what the file must be and shows nothing of it.
     """
 
@@ -49,15 +49,15 @@ class WatchedFile(Generic[T]):
         parse: Callable[[bytes], T],
         *,
         subject: str,
-        most_bytes: int,
+        max_bytes: int,
         on_change: Callable[[T], None],
     ) -> None:
         self._path = path
         self._parse = parse
         self._subject = subject
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._on_change = on_change
-        data = read_bounded(path, most_bytes)
+        data = read_bounded(path, max_bytes)
         self.value = parse(data)
         self._digest = hashlib.sha256(data).digest()
         # Not the state it has now: it may be written again in the same tick of the kernel's clock.
@@ -118,7 +118,7 @@ class WatchedFile(Generic[T]):
             self._complain("is no regular file any more")
             return
         try:
-            data = read_bounded(self._path, self._most_bytes)
+            data = read_bounded(self._path, self._max_bytes)
             digest = hashlib.sha256(data).digest()
             value = self.value if digest == self._digest else self._parse(data)
         except OSError as error:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..config.addresses import LONGEST_SOCKET_PATH, UpstreamAddress
+from ..config.addresses import MAX_SOCKET_PATH, UpstreamAddress
 from ..errors import StartupError
 from ..tasks import cancel_and_wait
 
@@ -19,7 +19,7 @@ STOP_TIMEOUT = 5.0
 SHORT_LIFE = 10.0
 """Seconds; an engine that lived shorter waits longer before it is started again."""
 FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+MAX_PAUSE = 5.0
 READY = b"ready\n"
 
 _PARTS = {
@@ -82,10 +82,10 @@ class Engine:
             ) from error
         try:
             path = folder / "socket"
-            if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+            if len(os.fsencode(path)) > MAX_SOCKET_PATH:
                 raise StartupError(
                     "the bundled engine needs a folder for temporary files whose path is shorter "
-                    f"(TMPDIR): with its own socket's name, at most {LONGEST_SOCKET_PATH} bytes"
+                    f"(TMPDIR): with its own socket's name, at most {MAX_SOCKET_PATH} bytes"
                 )
             process = await self._serving(path)
             self._hold(path)
@@ -138,9 +138,7 @@ class Engine:
             born = loop.time()
             code = await process.wait()
             log.error("the bundled engine ended (%d); starting it again", code)
-            pause = (
-                FIRST_PAUSE if loop.time() - born > SHORT_LIFE else min(2 * pause, LONGEST_PAUSE)
-            )
+            pause = FIRST_PAUSE if loop.time() - born > SHORT_LIFE else min(2 * pause, MAX_PAUSE)
             while True:
                 await asyncio.sleep(pause)
                 try:
@@ -148,7 +146,7 @@ class Engine:
                     break
                 except StartupError as error:
                     log.error("%s", error)
-                    pause = min(2 * pause, LONGEST_PAUSE)
+                    pause = min(2 * pause, MAX_PAUSE)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

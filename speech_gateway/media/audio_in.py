@@ -28,7 +28,7 @@ It decodes frames of 2.5 to 40 ms.
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """How far libav looks for what the headers do not tell, MP3's rate for one."""
-LONGEST_SECONDS = 4 * 3600.0
+MAX_SECONDS = 4 * 3600.0
 """Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
 SPOOLED = ("mov", "aiff", "caf")
 KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or AU"
@@ -36,7 +36,7 @@ KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or
 NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
 EMPTY = f"the file is empty; send {KINDS}"
-TOO_LONG = f"the audio is longer than {LONGEST_SECONDS / 3600:g} hours"
+TOO_LONG = f"the audio is longer than {MAX_SECONDS / 3600:g} hours"
 
 
 class Upload:
@@ -95,7 +95,7 @@ class Upload:
         for frame in resampled(frames, "s16", OPUS_RATE):
             pages = encoder.encode(frame)
             self.seconds = encoder.samples / OPUS_RATE
-            if self.seconds > LONGEST_SECONDS:
+            if self.seconds > MAX_SECONDS:
                 raise BadAudioError(TOO_LONG)
             if pages:
                 write(pages)

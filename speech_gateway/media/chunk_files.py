@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from .mp4 import MOST_SAMPLES
+from .mp4 import MAX_SAMPLES
 from .reader import Readable
-from .waves import MOST_CHANNELS
+from .waves import MAX_CHANNELS
 
-MOST_CHUNKS = 1_000
-MOST_FORMAT_BYTES = 4_096
-MOST_PACKET_BYTES = MOST_PACKET_SAMPLES = 65_536
+MAX_CHUNKS = 1_000
+MAX_FORMAT_BYTES = 4_096
+MAX_PACKET_BYTES = MAX_PACKET_SAMPLES = 65_536
 _FORM = struct.Struct(">4sI4s")
 _AIFF_CHUNK = struct.Struct(">4sI")
 _COMMON = struct.Struct(">HIH10s")
@@ -78,10 +78,10 @@ def aiff_in_order(file: Seekable) -> Readable | None:
     common, sound = chunks.get(b"COMM"), chunks.get(b"SSND")
     if common is None or sound is None or sound.size < _SOUND.size:
         return None
-    format_ = common.read(file, MOST_FORMAT_BYTES)
+    format_ = common.read(file, MAX_FORMAT_BYTES)
     if len(format_) < _COMMON.size or len(format_) < common.size:
         return None
-    if not 1 <= _COMMON.unpack_from(format_)[0] <= MOST_CHANNELS:
+    if not 1 <= _COMMON.unpack_from(format_)[0] <= MAX_CHANNELS:
         return None
     format_ = format_[:2] + bytes(4) + format_[6:]  # frames, which who streams does not know
     begin, _ = _SOUND.unpack(sound.read(file, _SOUND.size).ljust(_SOUND.size, b"\0"))
@@ -108,9 +108,9 @@ def caf_in_order(file: Seekable) -> Readable | None:
         return None
     _, codec, _, packet_bytes, packet_samples, channels, _ = _DESCRIPTION.unpack(format_)
     if (
-        not 1 <= channels <= MOST_CHANNELS
-        or packet_bytes > MOST_PACKET_BYTES
-        or packet_samples > MOST_PACKET_SAMPLES
+        not 1 <= channels <= MAX_CHANNELS
+        or packet_bytes > MAX_PACKET_BYTES
+        or packet_samples > MAX_PACKET_SAMPLES
     ):
         return None
     parts: list[bytes | _Span] = [_CAF_HEAD, _CAF_CHUNK.pack(b"desc", len(format_)), format_]
@@ -127,14 +127,14 @@ def caf_in_order(file: Seekable) -> Readable | None:
 
 def _plausible_cookie(codec: bytes, cookie: _Span, file: Seekable) -> bool:
     """Return whether what a codec is set up with may be; ALAC makes room for what it says."""
-    if cookie.size > MOST_FORMAT_BYTES:
+    if cookie.size > MAX_FORMAT_BYTES:
         return False
     if codec != b"alac":
         return True
-    settings = cookie.read(file, MOST_FORMAT_BYTES)
+    settings = cookie.read(file, MAX_FORMAT_BYTES)
     if settings[4:8] == b"frma":  # as QuickTime wraps it
         settings = settings[24:]
-    return int.from_bytes(settings[:4]) <= MOST_PACKET_SAMPLES
+    return int.from_bytes(settings[:4]) <= MAX_PACKET_SAMPLES
 
 
 def _plausible_packets(packets: _Span, file: Seekable) -> bool:
@@ -143,7 +143,7 @@ def _plausible_packets(packets: _Span, file: Seekable) -> bool:
     if len(head) < _PACKETS.size:
         return False
     count: int = _PACKETS.unpack(head)[0]
-    return 0 <= count <= min(packets.size - _PACKETS.size, MOST_SAMPLES)
+    return 0 <= count <= min(packets.size - _PACKETS.size, MAX_SAMPLES)
 
 
 def _chunks(file: Seekable, head: struct.Struct, at: int, *, even: bool) -> Mapping[bytes, _Span]:
@@ -155,7 +155,7 @@ def _each_chunk(
     file: Seekable, head: struct.Struct, at: int, *, even: bool
 ) -> Iterator[tuple[bytes, _Span]]:
     end = file.seek(0, 2)
-    for _ in range(MOST_CHUNKS):
+    for _ in range(MAX_CHUNKS):
         if at >= end:
             return
         data = _Span(at, head.size).read(file, head.size)

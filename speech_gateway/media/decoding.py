@@ -16,9 +16,9 @@ DECODERS = (
     *("pcm_s8", "pcm_s16be", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be"),
     *("pcm_alaw", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
 )
-LEAST_RATE, MOST_RATE = 4_000, 768_000
-STRANGE_RATE = f"the audio's sample rate is not between {LEAST_RATE} and {MOST_RATE} Hz"
-MOST_FAULTS_IN_A_ROW = 1_000
+MIN_RATE, MAX_RATE = 4_000, 768_000
+STRANGE_RATE = f"the audio's sample rate is not between {MIN_RATE} and {MAX_RATE} Hz"
+MAX_FAULTS_IN_A_ROW = 1_000
 """Of a demuxer: one that does not get on is not asked for ever."""
 
 
@@ -45,7 +45,7 @@ class Decoding:
     def packets(self) -> "Iterator[Packet[AudioStream]]":
         """Yield the packets that hold something, past those which the demuxer chokes on."""
         faults = 0
-        while self.stream is not None and faults < MOST_FAULTS_IN_A_ROW:
+        while self.stream is not None and faults < MAX_FAULTS_IN_A_ROW:
             try:
                 for packet in self._opened.demux(self.stream):
                     faults = 0
@@ -78,7 +78,7 @@ class Decoding:
             self.undecoded_packets += 1
             return
         for frame in frames:
-            if not LEAST_RATE <= frame.sample_rate <= MOST_RATE:
+            if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
                 raise BadAudioError(STRANGE_RATE)
             self.samples += frame.samples
             yield frame

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-MOST_SAMPLES = 2_000_000
+MAX_SAMPLES = 2_000_000
 """Of all tracks: the AAC of six hours at 96 kHz."""
 
 _BOX = struct.Struct(">I4s")
@@ -27,7 +27,7 @@ def plausible(file: BinaryIO) -> bool:
     them anywhere. One that is packed (``cmov``) is not looked into, and not believed.
     """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        left = min(len(data), MOST_SAMPLES)
+        left = min(len(data), MAX_SAMPLES)
         for begin, end in _outside_media(data):
             for found in _TABLE.finditer(data, begin, end):
                 left -= _samples(data, found)
@@ -50,7 +50,7 @@ def _outside_media(data: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 def _samples(data: mmap.mmap, table: "re.Match[bytes]") -> int:
     if (kind := table[0]) == b"cmov":
-        return MOST_SAMPLES + 1
+        return MAX_SAMPLES + 1
     at = table.start() + _COUNT_AT[kind]
     if at + _COUNT.size > len(data):
         return 0

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from .reader import Reader
 
-MOST_JUNK = 64 * 1024
+MAX_JUNK = 64 * 1024
 """Bytes in front of the first frame: zeros, the rest of a tag or of another frame."""
 HEAD_BYTES = 6
 _READ_AT_ONCE = 4096
@@ -13,7 +13,7 @@ _RATES = (44_100, 48_000, 32_000)
 _MPEG_1, _MPEG_2_5, _RESERVED_VERSION = 3, 0, 1
 _LAYER_1, _LAYER_3 = 3, 1
 _ADTS_RATES = 13
-_ADTS_LEAST = 7
+_ADTS_MIN = 7
 _KBITS = {
     # by whether it is MPEG 1, and the layer as it is written
     (True, 3): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
@@ -49,7 +49,7 @@ def frame_of(head: bytes) -> Frame | None:
 def _adts_frame(head: bytes) -> Frame | None:
     rate = head[2] >> 2 & 0xF
     size = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
-    if rate >= _ADTS_RATES or size < _ADTS_LEAST:
+    if rate >= _ADTS_RATES or size < _ADTS_MIN:
         return None
     return Frame("aac", (head[1] & 0xF8, head[2] & 0xFC), size)
 
@@ -96,12 +96,12 @@ def begin_at_frame(reader: Reader) -> str | None:
     """Leave out what is in front of the first frame, and return libav's name for the frames.
 
     A frame is one when another of its kind follows it, or when it is the first thing and the last.
-    Return None, and leave nothing out, when there is none within MOST_JUNK bytes.
+    Return None, and leave nothing out, when there is none within MAX_JUNK bytes.
     """
     window = _Window(reader)
     at = found = 0
     container = None
-    while container is None and at < MOST_JUNK and window.reaches(at + 1):
+    while container is None and at < MAX_JUNK and window.reaches(at + 1):
         if (at := window.data.find(_SYNC, at)) < 0:
             at = len(window.data)
             continue

@@ -8,8 +8,8 @@ import struct
 
 from .reader import Reader
 
-MOST_FORMAT_BYTES = 1024
-MOST_CHANNELS = 64
+MAX_FORMAT_BYTES = 1024
+MAX_CHANNELS = 64
 SIZE_UNKNOWN = (0, 0xFFFFFFFF)
 _SIZE_IN_DS64 = 0xFFFFFFFF
 _RIFF_HEAD_BYTES = 12
@@ -31,7 +31,7 @@ def show_wave(reader: Reader) -> None:
             _show(reader, written, large_size if size == _SIZE_IN_DS64 else size)
             return
         padded = size + size % 2
-        if kind == b"fmt " and size <= MOST_FORMAT_BYTES:
+        if kind == b"fmt " and size <= MAX_FORMAT_BYTES:
             written = head + reader.exactly(padded)
         elif kind == b"ds64" and size >= _DS64.size:
             body = reader.exactly(_DS64.size)
@@ -52,7 +52,7 @@ def show_wave64(reader: Reader) -> None:
             _show(reader, written, size)
             return
         padding = -size % 8
-        if kind == b"fmt " and size <= MOST_FORMAT_BYTES:
+        if kind == b"fmt " and size <= MAX_FORMAT_BYTES:
             body = reader.exactly(size)
             written = _CHUNK.pack(kind, size) + body + bytes(size % 2)
             reader.skip(padding)
@@ -67,7 +67,7 @@ def show_au(reader: Reader) -> None:
         return
     mark, begin, size, *written = _AU.unpack(head)
     reader.skip(max(begin - _AU.size, 0))
-    if not 1 <= written[-1] <= MOST_CHANNELS:
+    if not 1 <= written[-1] <= MAX_CHANNELS:
         reader.end_after(0)
         return
     reader.put_back(_AU.pack(mark, _AU.size, 0xFFFFFFFF, *written))
@@ -77,7 +77,7 @@ def show_au(reader: Reader) -> None:
 
 def _show(reader: Reader, written: bytes, size: int) -> None:
     _, channels = _FORMAT.unpack_from(written.ljust(_CHUNK.size + _FORMAT.size, b"\0"), _CHUNK.size)
-    if not 1 <= channels <= MOST_CHANNELS:
+    if not 1 <= channels <= MAX_CHANNELS:
         reader.end_after(0)
         return
     riff = struct.pack("<4sI4s", b"RIFF", 0xFFFFFFFF, b"WAVE")

@@ -10,9 +10,9 @@ class Slots:
     First come, first served; who waits behind a client at its limit is served before it.
     """
 
-    def __init__(self, total: int, most_each: int) -> None:
+    def __init__(self, total: int, max_each: int) -> None:
         self._free = total
-        self._most_each = most_each
+        self._max_each = max_each
         self._held: Counter[str] = Counter()
         self._waiters: dict[asyncio.Future[None], str] = {}
         """By who waits, in order of their coming: the client."""
@@ -20,7 +20,7 @@ class Slots:
     def take(self, client: str) -> bool:
         """Take a slot if there is one for client right now."""
         # Who waits while a slot is free is at the limit, so that nobody is passed by.
-        if not self._free or self._held[client] >= self._most_each:
+        if not self._free or self._held[client] >= self._max_each:
             return False
         self._free -= 1
         self._held[client] += 1

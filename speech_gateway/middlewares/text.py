@@ -10,9 +10,9 @@ from ..server.request_body import RequestBody, no_body
 from ..texts import NoTextError, TextTooLongError, speakable
 from . import Handler, Step
 
-MOST_BYTES_A_CHARACTER = 4
+MAX_BYTES_A_CHARACTER = 4
 """In every charset below."""
-MOST_MARK_BYTES = 4
+MAX_MARK_BYTES = 4
 CHARSETS = frozenset(
     {"ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r"}
     | {"koi8-u", "big5", "gb2312", "gbk", "gb18030", "shift_jis", "euc_jp", "euc_kr"}
@@ -56,7 +56,7 @@ class ReadText(Step):
 
     async def _read(self, request: web.Request) -> bytes:
         # No text within the limit is longer than this, so nothing longer is ever held.
-        enough = self._max_characters * MOST_BYTES_A_CHARACTER + MOST_MARK_BYTES
+        enough = self._max_characters * MAX_BYTES_A_CHARACTER + MAX_MARK_BYTES
         length = request.content_length
         if length is not None and length > enough:
             raise self._too_long()

@@ -33,7 +33,7 @@ TOO_MANY = (
     b"Connection: close\r\n\r\n"
     b"the gateway has too many connections; try again later\n"
 )
-MOST_TURNED_AWAY = 64
+MAX_TURNED_AWAY = 64
 """Connections over the cap that may linger; one more is closed, whether or not it read why."""
 
 log = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Connection(RequestHandler):
         self._manager = None  # whatever comes of it is not ours
         self._force_close = True
         transport.write(TOO_MANY)
-        if len(server.turned_away) >= MOST_TURNED_AWAY:
+        if len(server.turned_away) >= MAX_TURNED_AWAY:
             transport.close()
             return
         self.transport = transport
@@ -158,13 +158,13 @@ class BoundedServer(Server):
 
     def __init__(self, server: Server, most: int, **kwargs: Any) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory, **kwargs)
-        self._most = most
+        self._max = most
         self.turned_away: set[Connection] = set()
         """Those over the cap that were not seen to have read why."""
 
     def full(self) -> bool:
         """Return whether there are as many connections as there may be."""
-        return len(self._connections) >= self._most
+        return len(self._connections) >= self._max
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
@@ -173,13 +173,13 @@ class BoundedServer(Server):
 class Runner(web.AppRunner):
     """Runs an application on a BoundedServer."""
 
-    def __init__(self, app: web.Application, *, most_connections: int, **kwargs: Any) -> None:
+    def __init__(self, app: web.Application, *, max_connections: int, **kwargs: Any) -> None:
         super().__init__(app, **kwargs)
-        self._most_connections = most_connections
+        self._max_connections = max_connections
 
     async def _make_server(self) -> Server:
         server = await super()._make_server()
-        return BoundedServer(server, self._most_connections, **self._kwargs)
+        return BoundedServer(server, self._max_connections, **self._kwargs)
 
 
 class RelayedResponse(web.StreamResponse):

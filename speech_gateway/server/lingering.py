@@ -13,7 +13,7 @@ SILENCE = 2.0
 """Seconds without a byte after which a refused client is taken to send no more."""
 LONGEST = 60.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
-MOST_BYTES = 64 * 1024 * 1024
+MAX_BYTES = 64 * 1024 * 1024
 """What it may send meanwhile."""
 
 
@@ -28,7 +28,7 @@ class LingeringClose:
         self._body = body
         self._close = close
         self._ends_at = self._loop.time() + LONGEST
-        self._bytes_left = MOST_BYTES
+        self._bytes_left = MAX_BYTES
         self._heard = False
         self._timer = self._loop.call_later(SILENCE, self._check)
 

@@ -17,8 +17,8 @@ BACKLOG = 1024
 """The default of 128 cost a burst of 200 clients a second: a lost SYN is sent again after one."""
 SEND_BUFFER = 64 * 1024
 """Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
-MOST_READ_AHEAD = 1024 * 1024
-LEAST_READ_AHEAD = 64 * 1024
+MAX_READ_AHEAD = 1024 * 1024
+MIN_READ_AHEAD = 64 * 1024
 PROBES = 2
 HANDLER_END = 2.0
 
@@ -30,7 +30,7 @@ class Bounds:
     connections: int = 1000
     idle_timeout: float = 30.0
     """Seconds for a request's head to come, and between requests."""
-    body: int = MOST_READ_AHEAD
+    body: int = MAX_READ_AHEAD
     """Bytes of the largest body."""
 
     @property
@@ -39,7 +39,7 @@ class Bounds:
 
         A whole one, within reason: behind one that is still on its way, a client's FIN is not seen.
         """
-        return max(min(self.body, MOST_READ_AHEAD), LEAST_READ_AHEAD)
+        return max(min(self.body, MAX_READ_AHEAD), MIN_READ_AHEAD)
 
 
 class Listener:
@@ -52,7 +52,7 @@ class Listener:
         app.on_response_prepare.append(_sign)
         self._runner = Runner(
             app,
-            most_connections=bounds.connections,
+            max_connections=bounds.connections,
             access_log=None,
             auto_decompress=False,
             handle_signals=False,

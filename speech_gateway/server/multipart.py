@@ -12,7 +12,7 @@ from email.message import Message
 from enum import Enum, auto
 
 MEDIA_TYPE = "multipart/form-data"
-LONGEST_BOUNDARY = 256
+MAX_BOUNDARY = 256
 """Characters. RFC 2046 allows 70; some clients know no limit."""
 HEAD_LIMIT = 4096
 """Bytes of a part's header."""
@@ -22,7 +22,7 @@ NO_BOUNDARY = "the body has none of the boundaries that Content-Type announces"
 PADDING_LIMIT = 256
 """Blanks behind a boundary; with more it is none, so that the bytes held back are bounded."""
 
-_BOUNDARY = re.compile(rf"[!-~]|[!-~][ -~]{{0,{LONGEST_BOUNDARY - 2}}}[!-~]")
+_BOUNDARY = re.compile(rf"[!-~]|[!-~][ -~]{{0,{MAX_BOUNDARY - 2}}}[!-~]")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 _PADDING_BEGUN = re.compile(rb"-|[ \t]{0,%d}\r?" % PADDING_LIMIT)
@@ -184,7 +184,7 @@ def _boundary(content_type: str) -> bytes:
     if not isinstance(boundary, str) or not _BOUNDARY.fullmatch(boundary.rstrip()):
         raise MultipartError(
             "Content-Type must name the body's boundary, in at most "
-            f"{LONGEST_BOUNDARY} printable ASCII characters"
+            f"{MAX_BOUNDARY} printable ASCII characters"
         )
     return boundary.rstrip().encode("ascii")
 

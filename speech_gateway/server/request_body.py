@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 
-MOST_AT_ONCE = 64 * 1024
+MAX_AT_ONCE = 64 * 1024
 """Bytes of a piece: it is copied a few times on its way, and a megabyte may have come by then."""
 
 
@@ -55,7 +55,7 @@ class RequestBody:
     async def _next_piece(self) -> bytes:
         try:
             if self._content.is_eof():  # the rest has come, so there is no wait to bound
-                return self._content.read_nowait(MOST_AT_ONCE)
+                return self._content.read_nowait(MAX_AT_ONCE)
             return await self._wait_for_piece()
         except web.RequestPayloadError:
             raise web.HTTPBadRequest(
@@ -70,7 +70,7 @@ class RequestBody:
             deadline = max(since, exchange.moved) + self._timeout
             try:
                 async with asyncio.timeout_at(deadline):
-                    piece: bytes = await self._content.read(MOST_AT_ONCE)
+                    piece: bytes = await self._content.read(MAX_AT_ONCE)
             except TimeoutError:
                 if max(since, exchange.moved) + self._timeout <= exchange.clock():
                     raise web.HTTPRequestTimeout(

@@ -8,7 +8,7 @@ import socket
 import stat
 from pathlib import Path
 
-from ..config.addresses import LONGEST_SOCKET_PATH
+from ..config.addresses import MAX_SOCKET_PATH
 
 
 class UnixSocket:
@@ -23,10 +23,10 @@ class UnixSocket:
         Raises:
             OSError: path is too long, is taken, or cannot be written to.
         """
-        if len(os.fsencode(path)) > LONGEST_SOCKET_PATH:
+        if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise OSError(
                 errno.ENAMETOOLONG,
-                f"the path is over the {LONGEST_SOCKET_PATH} bytes that a socket's may have",
+                f"the path is over the {MAX_SOCKET_PATH} bytes that a socket's may have",
             )
         if _is_taken(path):
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))

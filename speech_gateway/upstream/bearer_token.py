@@ -9,8 +9,8 @@ from time import monotonic
 from ..config import parsers
 from ..config.watched_file import WatchedFile
 
-MOST_BYTES = 64 * 1024
-LONGEST_REFRESH = 2.0
+MAX_BYTES = 64 * 1024
+MAX_REFRESH = 2.0
 """Seconds that a refused call waits for a token file that is being written."""
 
 _NO_TOKEN = ""
@@ -46,7 +46,7 @@ class BearerToken:
                 path,
                 _parse,
                 subject="backend's token is",
-                most_bytes=MOST_BYTES,
+                max_bytes=MAX_BYTES,
                 on_change=_tell,
             )
         except (OSError, ValueError):
@@ -91,7 +91,7 @@ class BearerToken:
         """Look at once whether the file has another token."""
         if self.file is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LONGEST_REFRESH):
+                async with asyncio.timeout(MAX_REFRESH):
                     await self.file.refresh()
 
 

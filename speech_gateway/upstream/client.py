@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class UpstreamClient:
     """The backend, as the handlers see it.
 
-    It is given up when silent for timeout seconds; at most most_idle connections are kept for later
+    It is given up when silent for timeout seconds; at most max_idle connections are kept for later
     calls.
     """
 
@@ -49,10 +49,10 @@ class UpstreamClient:
         *,
         token: BearerToken,
         timeout: float,
-        most_idle: int,
+        max_idle: int,
     ) -> None:
         self._connector = Connector(
-            address, timeout=timeout, open_timeout=OPEN_TIMEOUT, most_idle=most_idle
+            address, timeout=timeout, open_timeout=OPEN_TIMEOUT, max_idle=max_idle
         )
         self._address, self._token = address, token
         self._templates = {name: self.template(name, pipelines[name]) for name in SERVICES}

@@ -14,10 +14,10 @@ class Connector:
     """Opens connections to one address, and keeps some for later; timeouts in seconds."""
 
     def __init__(
-        self, address: UpstreamAddress, *, timeout: float, open_timeout: float, most_idle: int
+        self, address: UpstreamAddress, *, timeout: float, open_timeout: float, max_idle: int
     ) -> None:
         self._address = address
-        self._idle = IdlePool(most_idle)
+        self._idle = IdlePool(max_idle)
         self._timeout = timeout
         self._checker = TimeoutChecker(timeout)
         self._open_timeout = open_timeout

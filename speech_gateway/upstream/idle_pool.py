@@ -10,7 +10,7 @@ class IdlePool:
     """Holds at most ``most`` connections; the one used last is taken first."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._max = most
         self._idle: dict[asyncio.Transport, float] = {}
         """By connection, oldest first: the loop's time at which it fell idle."""
         self._purge: asyncio.TimerHandle | None = None
@@ -22,7 +22,7 @@ class IdlePool:
     def put(self, transport: asyncio.Transport) -> None:
         """Keep a connection for the next exchange, for a while."""
         loop = asyncio.get_running_loop()
-        if transport.is_closing() or len(self._idle) >= self._most:
+        if transport.is_closing() or len(self._idle) >= self._max:
             transport.abort()
             return
         transport.set_protocol(_Idle(self, transport))

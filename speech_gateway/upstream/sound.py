@@ -8,12 +8,12 @@ import re
 
 from ..errors import UpstreamError
 
-MOST_HELD = 64 * 1024
+MAX_HELD = 64 * 1024
 """Bytes of an answer's beginning; behind longer headers, sound is taken for granted."""
 ENOUGH_TEXT = 16
 """Bytes of what looks like text that are no bare samples by chance."""
 TEXT_LOOKED_AT = 256
-MOST_BLANK = 4096
+MAX_BLANK = 4096
 """Bytes of white space in front of what tells whether it is text."""
 _UNDECIDED = re.compile(rb"(\xef(\xbb(\xbf)?)?)?\s*")
 _TEXT_TYPE = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b", re.IGNORECASE)
@@ -44,10 +44,10 @@ class FirstSound:
         self.held += piece
         if not piece:
             return False
-        if _UNDECIDED.fullmatch(self.held) and len(self.held) < MOST_BLANK:
+        if _UNDECIDED.fullmatch(self.held) and len(self.held) < MAX_BLANK:
             return False
         if not _TEXT_BEGINS.match(self.held):
-            return self._ogg.found(self.held) or len(self.held) > MOST_HELD
+            return self._ogg.found(self.held) or len(self.held) > MAX_HELD
         if len(self.held) < ENOUGH_TEXT:
             return False
         self._refuse_text()

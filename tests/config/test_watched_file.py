@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def watched(path: Path, parse: Callable[[bytes], str] = bytes.decode) -> WatchedFile[str]:
-    return WatchedFile(path, parse, subject="value is", most_bytes=1000, on_change=print)
+    return WatchedFile(path, parse, subject="value is", max_bytes=1000, on_change=print)
 
 
 async def test_a_rewrite_of_the_same_size_time_and_inode_is_seen(path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from speech_gateway.media.audio_in import (
     EMPTY,
     KINDS,
-    LONGEST_SECONDS,
+    MAX_SECONDS,
     NO_AUDIO,
     NOT_KNOWN,
     TOO_LONG,
@@ -337,10 +337,10 @@ def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> Non
 
 
 def test_hours_of_silence_in_a_small_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speech_gateway.media.audio_in.LONGEST_SECONDS", 0.5)
+    monkeypatch.setattr("speech_gateway.media.audio_in.MAX_SECONDS", 0.5)
 
     assert refusal(opus_speech(1.0)) == TOO_LONG
-    assert LONGEST_SECONDS == 4 * 3600
+    assert MAX_SECONDS == 4 * 3600
 
 
 @pytest.mark.parametrize(

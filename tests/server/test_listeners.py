@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from speech_gateway.config.addresses import LONGEST_SOCKET_PATH, ListenAddress
+from speech_gateway.config.addresses import MAX_SOCKET_PATH, ListenAddress
 from speech_gateway.errors import StartupError
 from speech_gateway.server.listeners import Bounds, Listener, listen
 from tests.support.backend import ScriptedBackend
@@ -162,7 +162,7 @@ async def test_a_socket_is_removed_at_the_end(path: Path) -> None:
 async def test_a_path_may_be_as_long_as_the_kernel_has_it(
     tmp_path: Path, stack: AsyncExitStack, name: str
 ) -> None:
-    folder = tmp_path / ("d" * (LONGEST_SOCKET_PATH - len(f"{tmp_path}//{name}")))
+    folder = tmp_path / ("d" * (MAX_SOCKET_PATH - len(f"{tmp_path}//{name}")))
     folder.mkdir()
 
     await listen_on(folder / name, stack, web.Application())

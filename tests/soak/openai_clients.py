@@ -9,8 +9,8 @@ from tests.support.audio import heard
 from tests.support.client import RawClient, Response, connect
 
 MIB = 1024 * 1024
-MOST_UPLOAD = 25 * MIB
-LEAST_SAMPLES = 9_000
+MAX_UPLOAD = 25 * MIB
+MIN_SAMPLES = 9_000
 """Of the 0.4 s that the backend speaks, at 24 kHz."""
 RATE = 384_000
 """Samples a second: a file of 25 MiB is half a minute, for there is a lot else to do."""
@@ -36,7 +36,7 @@ def order(response_format: str) -> Client:
         response = await speak(books, number, "voice", response_format)
         if not books.check(response_format, response, 200):
             return
-        if not response.whole or samples_of(response.body, response_format) < LEAST_SAMPLES:
+        if not response.whole or samples_of(response.body, response_format) < MIN_SAMPLES:
             books.wrong.append(f"{response_format}: {len(response.body)} bytes")
 
     return client
@@ -60,7 +60,7 @@ async def speak(books: Books, number: int, kind: str, response_format: str) -> R
 
 def samples_of(audio: bytes, response_format: str) -> int:
     if response_format == "opus":
-        return LEAST_SAMPLES if audio.startswith(b"OggS") else 0
+        return MIN_SAMPLES if audio.startswith(b"OggS") else 0
     return len(audio) // 2 if response_format == "pcm" else len(heard(audio)[0]) // 2
 
 
@@ -86,7 +86,7 @@ async def transcribe(books: Books, number: int, file: bytes) -> None:
 async def too_large_an_upload(books: Books, number: int) -> None:
     """Send a file that is refused by its length, and look at the answer only afterwards."""
     async with await connect(books.port) as client:
-        await upload(books, client, number, bytes(MOST_UPLOAD + MIB))
+        await upload(books, client, number, bytes(MAX_UPLOAD + MIB))
         books.check("too large", await client.response(), 413)
 
 

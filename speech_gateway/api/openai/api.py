@@ -12,8 +12,8 @@ from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
 from .error_format import as_openai
 from .resources import RESOURCES, Resources
 from .speech import speech
-from .speech_request import ReadSpeechOrder, most_bytes
-from .transcriptions import JSON, most_form_bytes, most_json_bytes, transcriptions
+from .speech_request import ReadSpeechOrder, max_bytes
+from .transcriptions import JSON, max_form_bytes, max_json_bytes, transcriptions
 
 PAGES = {
     "/v1/models": model_lists.models,
@@ -42,9 +42,9 @@ class OpenAIApi(Api):
         self._voices = settings.voices or voices.load()
         self.endpoints = (SPEECH_BY_GET if settings.speech_by_get else SPEECH, TRANSCRIPTIONS)
         self.body_limits = {
-            SPEECH.path: most_bytes(settings.max_speech_input),
-            TRANSCRIPTIONS.path: most_form_bytes(settings.max_upload_bytes),
-            (TRANSCRIPTIONS.path, JSON): most_json_bytes(settings.max_upload_bytes),
+            SPEECH.path: max_bytes(settings.max_speech_input),
+            TRANSCRIPTIONS.path: max_form_bytes(settings.max_upload_bytes),
+            (TRANSCRIPTIONS.path, JSON): max_json_bytes(settings.max_upload_bytes),
         }
         self.steps = [
             ReadSpeechOrder(

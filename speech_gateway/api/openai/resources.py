@@ -12,7 +12,7 @@ from ...pipelines.voices import Voices
 from ...upstream.call_format import CallTemplate
 from ...upstream.client import UpstreamClient
 
-MOST_TEMPLATES = 256
+MAX_TEMPLATES = 256
 """Calls' beginnings that are kept: by voice and speed, or by language."""
 
 
@@ -56,7 +56,7 @@ class Resources:
         if template is None:
             template = self._skit.template(key[0], base.with_params(params))
             self._templates[key] = template
-            if len(self._templates) > MOST_TEMPLATES:
+            if len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)
         self._templates.move_to_end(key)
         return template

@@ -60,7 +60,7 @@ class ReadSpeechOrder(Step):
         if request.method in READ_METHODS:
             fields: Mapping[str, Any] = request.query
         else:
-            limit = most_bytes(self._max_characters)
+            limit = max_bytes(self._max_characters)
             body = RequestBody(request, limit=limit, timeout=self._timeout)
             raw = bytearray()
             while piece := await body.read():
@@ -70,7 +70,7 @@ class ReadSpeechOrder(Step):
         request[SPEECH_ORDER] = _order(fields, self._voices)
 
 
-def most_bytes(max_characters: int) -> int:
+def max_bytes(max_characters: int) -> int:
     """Return how long an order's JSON may be: a text in escapes, and room for all else."""
     return max_characters * ESCAPED_CHARACTER + OTHER_FIELDS
 

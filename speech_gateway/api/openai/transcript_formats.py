@@ -14,7 +14,7 @@ from ...upstream.json_stream import JsonObjects, Part
 from .languages import name_of
 from .server_sent_events import event
 
-MOST_BYTES = 16 * 1024 * 1024
+MAX_BYTES = 16 * 1024 * 1024
 """Of transcripts that are held until they are all there; days of speech."""
 
 
@@ -95,8 +95,8 @@ class TranscriptReader:
             UpstreamError: it is no transcript.
         """
         self._size += len(piece)
-        if self._size > MOST_BYTES:
-            raise UpstreamError(f"its transcripts are over {MOST_BYTES} bytes")
+        if self._size > MAX_BYTES:
+            raise UpstreamError(f"its transcripts are over {MAX_BYTES} bytes")
         return [text for part in self._objects.feed(piece) if (text := self._take(part))]
 
     def end(self) -> None:

@@ -9,7 +9,7 @@ from .transcription_fields import TranscriptionFields
 FILE = "file"
 FIELD_LIMIT = 64 * 1024
 """Bytes of all fields beside the file; a prompt is the longest."""
-MOST_PARTS = 64
+MAX_PARTS = 64
 
 
 class Form:
@@ -82,9 +82,9 @@ class Form:
 
     def _grow(self, size: int) -> None:
         self._size += size
-        if self._size > FIELD_LIMIT or self._parts > MOST_PARTS:
+        if self._size > FIELD_LIMIT or self._parts > MAX_PARTS:
             raise web.HTTPBadRequest(
-                text=f"the form has too much beside its file; at most {MOST_PARTS} fields and "
+                text=f"the form has too much beside its file; at most {MAX_PARTS} fields and "
                 f"{FIELD_LIMIT} bytes are taken\n"
             )
 

@@ -22,7 +22,7 @@ from .error_format import error_event
 from .recording import Recording, WrongLanguageError
 from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM
-from .transcript_formats import MOST_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
+from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
 from .transcription_form import FIELD_LIMIT, Form
 from .uploads import FormUpload, JsonUpload, Upload
@@ -31,14 +31,14 @@ JSON = "application/json"
 BASE64_FACTOR = 4 / 3
 
 
-def most_form_bytes(most_audio: int) -> int:
+def max_form_bytes(max_audio: int) -> int:
     """Return how long a form may be with so many bytes of audio in it."""
-    return most_audio + 2 * FIELD_LIMIT
+    return max_audio + 2 * FIELD_LIMIT
 
 
-def most_json_bytes(most_audio: int) -> int:
+def max_json_bytes(max_audio: int) -> int:
     """Return how long a JSON body may be with so many bytes of audio in it."""
-    return int(most_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
+    return int(max_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
@@ -64,10 +64,10 @@ def _upload(request: web.Request) -> Upload:
     settings, resources = request.app[SETTINGS], request.app[RESOURCES]
     most = settings.max_upload_bytes
     if request.content_type == JSON:
-        body = RequestBody(request, limit=most_json_bytes(most), timeout=settings.client_timeout)
+        body = RequestBody(request, limit=max_json_bytes(most), timeout=settings.client_timeout)
         return JsonUpload(body, most, resources.pool, resources.parsing)
     form = Form(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    body = RequestBody(request, limit=most_form_bytes(most), timeout=settings.client_timeout)
+    body = RequestBody(request, limit=max_form_bytes(most), timeout=settings.client_timeout)
     return FormUpload(form, body, most)
 
 
@@ -124,7 +124,7 @@ async def _collect(call: Call, heard: bytearray) -> None:
     answer = await call.answer()
     if answer.status >= web.HTTPBadRequest.status_code:
         return
-    while len(heard) < MOST_BYTES and (piece := await call.read()):
+    while len(heard) < MAX_BYTES and (piece := await call.read()):
         heard += piece
 
 

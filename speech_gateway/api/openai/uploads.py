@@ -18,7 +18,7 @@ from .transcription_form import Form
 
 READ_AT_ONCE = 64 * 1024
 JSON_AUDIO = "input_audio"
-MOST_VALUES = 10_000
+MAX_VALUES = 10_000
 """Commas and brackets, which base64 has none of: each may become an object of 60 bytes or more."""
 
 
@@ -44,11 +44,11 @@ class Upload(Protocol):
 class FormUpload:
     """A form with a file; its fields may stand before the file or behind it."""
 
-    def __init__(self, form: Form, body: RequestBody, most_bytes: int) -> None:
+    def __init__(self, form: Form, body: RequestBody, max_bytes: int) -> None:
         self.fields = form.fields
         self._form = form
         self._body = body
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._taken = 0
 
     async def begin(self) -> None:
@@ -62,8 +62,8 @@ class FormUpload:
         while True:
             if piece := self._form.take_file():
                 self._taken += len(piece)
-                if self._taken > self._most_bytes:
-                    raise too_large(self._most_bytes)
+                if self._taken > self._max_bytes:
+                    raise too_large(self._max_bytes)
                 yield piece
             if self._form.ended:
                 break
@@ -88,11 +88,11 @@ class JsonUpload:
     """
 
     def __init__(
-        self, body: RequestBody, most_bytes: int, pool: Executor, lock: asyncio.Lock
+        self, body: RequestBody, max_bytes: int, pool: Executor, lock: asyncio.Lock
     ) -> None:
         self.fields = TranscriptionFields()
         self._body = body
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._pool = pool
         self._lock = lock
         self._audio: IO[bytes] | None = None
@@ -113,7 +113,7 @@ class JsonUpload:
             async with self._lock:
                 loop = asyncio.get_running_loop()
                 document, self._audio = await loop.run_in_executor(
-                    self._pool, parse, raw, self._most_bytes
+                    self._pool, parse, raw, self._max_bytes
                 )
         return document
 
@@ -129,15 +129,15 @@ class JsonUpload:
             self._audio.close()
 
 
-def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
+def parse(raw: IO[bytes], max_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
     """Return the object that raw holds, without its audio, and the audio in a file.
 
     Raises:
-        web.HTTPException: 400 for what is no such object, 413 for audio over most_bytes.
+        web.HTTPException: 400 for what is no such object, 413 for audio over max_bytes.
     """
     raw.seek(0)
     body = raw.read()
-    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
         raise web.HTTPBadRequest(text="the body has too many values beside its audio\n")
     try:
         document = json.loads(body)
@@ -155,8 +155,8 @@ def parse(raw: IO[bytes], most_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
         raise FieldError(JSON_AUDIO, "must hold data in base64") from None
     if not decoded:
         raise FieldError(JSON_AUDIO, "must hold the audio to transcribe")
-    if len(decoded) > most_bytes:
-        raise too_large(most_bytes)
+    if len(decoded) > max_bytes:
+        raise too_large(max_bytes)
     file = tempfile.TemporaryFile()  # noqa: SIM115 - who reads it closes it
     file.write(decoded)
     file.seek(0)
