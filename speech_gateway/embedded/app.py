@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Iterator
 from aiohttp import web
 
 from ..tasks import cancel_and_wait
+from .call_reader import CallError, CallReader
 from .espeak import Espeak
-from .parts import CallError, CallReader
 from .plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from .recognizers import Recognizer, RecognizerGoneError, Recognizers, UndecodableError
 from .synthesis import speak

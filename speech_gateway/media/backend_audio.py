@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from .container_detection import container_of
 from .decoding import DECODERS, Decoding
 from .faults import BadAudioError
-from .heads import container_of
 from .libav import NoOtherFileError, open_input
 from .ogg_pages import OPUS_HEADERS, OggPages
-from .reader import Reader
+from .peekable import Reader
 
 PROBE_BYTES = 32
 """The headers tell all there is to know; the first audio is not to wait for more."""

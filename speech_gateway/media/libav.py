@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .reader import Readable
+from .peekable import Readable
 
 
 class NoOtherFileError(Exception):

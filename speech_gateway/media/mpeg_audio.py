@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .reader import Reader
+from .peekable import Reader
 
 MAX_JUNK = 64 * 1024
 """Bytes in front of the first frame: zeros, the rest of a tag or of another frame."""

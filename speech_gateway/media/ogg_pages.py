@@ -5,7 +5,7 @@ libav does not tell: it ends where its input ends, and leaves damaged pages out 
 
 import struct
 
-from .reader import Readable
+from .peekable import Readable
 
 OPUS_HEADERS = 2
 IS_OGG_OPUS_BYTES = 36

@@ -8,13 +8,13 @@ import av
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
-from .audio_out import OPUS_RATE, Encoded
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
 from .conversion import Source
 from .faults import BadAudioError
 from .libav import Written
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
-from .reader import Reader
+from .peekable import Reader
+from .speech_formats import OPUS_RATE, Encoded
 
 PIECE_BYTES = 65536
 PAGES = {"flush_packets": "1", "page_duration": "20000"}

@@ -2,11 +2,11 @@
 
 import pytest
 
-from speech_gateway.media.audio_out import FORMATS
 from speech_gateway.media.backend_audio import NO_AUDIO, NO_SOUND, NOT_WHOLE
 from speech_gateway.media.conversion import Convert
 from speech_gateway.media.faults import BadAudioError
 from speech_gateway.media.remuxing import remux_to_ogg
+from speech_gateway.media.speech_formats import FORMATS
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.converting import Pieces
 from tests.support.ogg import cut_at_pages, opus_packets

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from ...endpoints import READ_METHODS
 from ...exchange import EXCHANGE, Exchange
-from ...media.audio_out import FORMATS, AudioFormat
+from ...media.speech_formats import FORMATS, AudioFormat
 from ...middlewares import Handler, Step
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
 from ...server.request_body import RequestBody

@@ -9,8 +9,8 @@ from aiohttp import hdrs, web
 
 from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE, REQUEST_ID
-from ...media.audio_in import Upload as AudioConversion
 from ...media.conversion import Conversion
+from ...media.upload_to_opus import Upload as AudioConversion
 from ...relay import AnswerFormat, PassedThrough, backend_error, relay
 from ...server.request_body import RequestBody
 from ...tasks import cancel_and_wait

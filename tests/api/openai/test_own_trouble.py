@@ -93,7 +93,7 @@ async def test_an_upload_that_cannot_be_read_back_may_be_tried_again(
 async def test_an_upload_that_is_decoded_but_not_encoded_may_be_tried_again(
     openai: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.media.audio_in.CODEC_OPTIONS", {"vbr": "of no kind"})
+    monkeypatch.setattr("speech_gateway.media.upload_to_opus.CODEC_OPTIONS", {"vbr": "of no kind"})
 
     assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
 
@@ -104,7 +104,7 @@ async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(
     def fail(*_: object) -> None:
         raise KeyError("inside")
 
-    monkeypatch.setattr("speech_gateway.media.audio_in.container_of", fail)
+    monkeypatch.setattr("speech_gateway.media.upload_to_opus.container_of", fail)
 
     assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
 
@@ -116,7 +116,7 @@ async def test_speech_whose_conversion_has_a_fault_counts_as_the_gateways_own(
         source.read(100)
         raise KeyError("inside")
 
-    monkeypatch.setattr("speech_gateway.media.audio_out.Encoded.__call__", fail)
+    monkeypatch.setattr("speech_gateway.media.speech_formats.Encoded.__call__", fail)
     backend.script = says(answer(streamkit_speech(0.5)))
 
     await order(openai, response_format="mp3")

@@ -7,9 +7,9 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from speech_gateway.media.audio_in import Spool
-from speech_gateway.media.heads import container_of
-from speech_gateway.media.reader import Reader
+from speech_gateway.media.container_detection import container_of
+from speech_gateway.media.peekable import Reader
+from speech_gateway.media.upload_to_opus import Spool
 from tests.support.converting import Pieces
 
 TAG = b"ID3\x04\0\0\0\0\0\x0a" + b"ten bytes."

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from speech_gateway.media.audio_out import FORMATS, AudioFormat
 from speech_gateway.media.conversion import Conversion
 from speech_gateway.media.faults import BadAudioError
+from speech_gateway.media.speech_formats import FORMATS, AudioFormat
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
 from tests.support.converting import SECONDS, converted, threads
 from tests.support.ogg import cut_at_pages

@@ -5,8 +5,8 @@ took a gigabyte. Nothing in tags is needed here.
 """
 
 from .mpeg_audio import AdtsFrames, begin_at_frame
-from .reader import Reader
-from .waves import show_au, show_wave, show_wave64
+from .peekable import Reader
+from .wav_and_au import show_au, show_wave, show_wave64
 
 HEAD_BYTES = 12
 

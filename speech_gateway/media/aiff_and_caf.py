@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .mp4 import MAX_SAMPLES
-from .reader import Readable
-from .waves import MAX_CHANNELS
+from .peekable import Readable
+from .wav_and_au import MAX_CHANNELS
 
 MAX_CHUNKS = 1_000
 MAX_FORMAT_BYTES = 4_096

@@ -8,7 +8,10 @@ from random import Random
 
 import pytest
 
-from speech_gateway.media.audio_in import (
+from speech_gateway.media.conversion import Conversion
+from speech_gateway.media.decoding import STRANGE_RATE
+from speech_gateway.media.faults import BadAudioError
+from speech_gateway.media.upload_to_opus import (
     EMPTY,
     KINDS,
     MAX_SECONDS,
@@ -17,9 +20,6 @@ from speech_gateway.media.audio_in import (
     TOO_LONG,
     Upload,
 )
-from speech_gateway.media.conversion import Conversion
-from speech_gateway.media.decoding import STRANGE_RATE
-from speech_gateway.media.faults import BadAudioError
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
@@ -337,7 +337,7 @@ def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> Non
 
 
 def test_hours_of_silence_in_a_small_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speech_gateway.media.audio_in.MAX_SECONDS", 0.5)
+    monkeypatch.setattr("speech_gateway.media.upload_to_opus.MAX_SECONDS", 0.5)
 
     assert refusal(opus_speech(1.0)) == TOO_LONG
     assert MAX_SECONDS == 4 * 3600

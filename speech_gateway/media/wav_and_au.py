@@ -6,7 +6,7 @@ the length was told, the input ends there.
 
 import struct
 
-from .reader import Reader
+from .peekable import Reader
 
 MAX_FORMAT_BYTES = 1024
 MAX_CHANNELS = 64

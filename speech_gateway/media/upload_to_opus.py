@@ -8,14 +8,14 @@ from typing import BinaryIO
 import av.error
 from av.audio.frame import AudioFrame
 
-from .chunk_files import aiff_in_order, caf_in_order
+from .aiff_and_caf import aiff_in_order, caf_in_order
+from .container_detection import container_of
 from .conversion import Source
 from .decoding import DECODERS, Decoding
 from .faults import BadAudioError
-from .heads import container_of
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
-from .reader import Readable, Reader
+from .peekable import Readable, Reader
 
 OPUS_RATE = 48_000
 BIT_RATE = 144_000

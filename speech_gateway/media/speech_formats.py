@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from .backend_audio import BackendAudio, opened
 from .conversion import Convert, Source
 from .libav import Encoder, resampled
-from .reader import Reader
+from .peekable import Reader
 
 OPUS_RATE = 48_000
 PCM_RATE = 24_000
