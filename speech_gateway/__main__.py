@@ -43,7 +43,7 @@ def _run(argv: Sequence[str]) -> int:
     logs.set_up(loaded.log_format, loaded.log_level, os.environ)
     for warning in settings.warnings(loaded):
         log.warning("%s", warning)
-    _spare_the_collector()
+    _tune_garbage_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens
     inherited = take_sockets(os.environ)
@@ -52,7 +52,7 @@ def _run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _spare_the_collector() -> None:
+def _tune_garbage_collector() -> None:
     """Keep what lasts out of the cyclic collector's sight, and have it look less often.
 
     A request leaves no cycle behind, so there is little to find: at Python's own thresholds looking

@@ -8,7 +8,7 @@ from aiohttp import web
 from .middlewares.drain import Drain
 from .upstream.client import UpstreamClient
 
-FRESH = 1.0
+CACHE_SECONDS = 1.0
 """Seconds for which an answer of the backend's counts: whoever asks often must not load it."""
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Health:
             return "the gateway is shutting down"
         now = asyncio.get_running_loop().time()
         check = self._check
-        if check is None or (check.done() and now - self._asked_at >= FRESH):
+        if check is None or (check.done() and now - self._asked_at >= CACHE_SECONDS):
             self._asked_at = now
             check = self._check = asyncio.create_task(self._ask())
         return await asyncio.shield(check)

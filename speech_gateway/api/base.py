@@ -6,7 +6,7 @@ from aiohttp import web
 
 from ..endpoints import Endpoint, plain_text
 from ..middlewares import Handler, Plugin
-from ..server.request_body import leave_expectation
+from ..server.request_body import defer_continue
 from ..upstream.client import UpstreamClient
 
 
@@ -33,4 +33,4 @@ class Api:
 
 def add_route(app: web.Application, path: str, handler: Handler, name: str | None = None) -> None:
     """Serve path to any method: a wrong one is refused by a middleware or handler, and counted."""
-    app.router.add_route("*", path, handler, name=name, expect_handler=leave_expectation)
+    app.router.add_route("*", path, handler, name=name, expect_handler=defer_continue)

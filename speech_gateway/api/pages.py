@@ -6,7 +6,7 @@ from ..endpoints import READ_METHODS
 from ..health import HEALTH
 from ..metrics import METRICS
 from ..middlewares import Handler
-from ..server.request_body import leave_expectation
+from ..server.request_body import defer_continue
 
 
 async def metrics_page(request: web.Request) -> web.Response:
@@ -30,8 +30,8 @@ async def ready(request: web.Request) -> web.Response:
 def add_page(app: web.Application, path: str, page: Handler) -> None:
     """Serve page at path, to GET and to HEAD."""
     for method in READ_METHODS:
-        app.router.add_route(method, path, page, expect_handler=leave_expectation)
-    app.router.add_route("*", path, wrong_method, expect_handler=leave_expectation)
+        app.router.add_route(method, path, page, expect_handler=defer_continue)
+    app.router.add_route("*", path, wrong_method, expect_handler=defer_continue)
 
 
 async def wrong_method(request: web.Request) -> web.Response:

@@ -12,9 +12,9 @@ from aiohttp import web
 
 from .files import read_bounded
 
-LOOK_EVERY = 1.0
+CHECK_INTERVAL = 1.0
 """Seconds between two looks at whether the file has changed."""
-STILL = 0.5
+SETTLE_TIME = 0.5
 """Seconds for which a changed file must stay as it is before it is read.
 
 Whoever rewrites a file in place empties it first and then writes it piece by piece.
@@ -85,7 +85,7 @@ class WatchedFile(Generic[T]):
 
     async def _watch(self) -> None:
         while True:
-            await asyncio.sleep(LOOK_EVERY)
+            await asyncio.sleep(CHECK_INTERVAL)
             await self.refresh()
 
     async def _look_once(self) -> None:
@@ -94,7 +94,7 @@ class WatchedFile(Generic[T]):
         if state == self._seen:
             return
         while True:
-            await asyncio.sleep(STILL)
+            await asyncio.sleep(SETTLE_TIME)
             before, state = state, await in_thread(self._state)
             if state == before:
                 break

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .mp4 import MAX_SAMPLES
-from .peekable import Readable
+from .peekable import ByteReader
 from .wav_and_au import MAX_CHANNELS
 
 MAX_CHUNKS = 1_000
@@ -71,7 +71,7 @@ class _Parts:
         return b""
 
 
-def aiff_in_order(file: Seekable) -> Readable | None:
+def aiff_in_order(file: Seekable) -> ByteReader | None:
     """Return an AIFF's or AIFC's format and samples, or None where they are not plausible."""
     form = _Span(0, _FORM.size).read(file, _FORM.size)
     chunks = _chunks(file, _AIFF_CHUNK, _FORM.size, even=True)
@@ -97,7 +97,7 @@ def aiff_in_order(file: Seekable) -> Readable | None:
     return _Parts(file, shown, _Span(sound.begin + before, max(sound.size - before, 0)))
 
 
-def caf_in_order(file: Seekable) -> Readable | None:
+def caf_in_order(file: Seekable) -> ByteReader | None:
     """Return a CAF's format, packet table and samples, or None where they are not plausible."""
     chunks = _chunks(file, _CAF_CHUNK, len(_CAF_HEAD), even=False)
     described, data = chunks.get(b"desc"), chunks.get(b"data")

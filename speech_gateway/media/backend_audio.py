@@ -13,7 +13,7 @@ from .decoding import DECODERS, Decoding
 from .faults import BadAudioError
 from .libav import NoOtherFileError, open_input
 from .ogg_pages import OPUS_HEADERS, OggPages
-from .peekable import Reader
+from .peekable import PeekableReader
 
 PROBE_BYTES = 32
 """The headers tell all there is to know; the first audio is not to wait for more."""
@@ -49,7 +49,7 @@ class BackendAudio:
 
 
 @contextmanager
-def opened(reader: Reader) -> Iterator[BackendAudio]:
+def opened(reader: PeekableReader) -> Iterator[BackendAudio]:
     """Open what comes, to be read once.
 
     Raises:

@@ -5,13 +5,13 @@ took a gigabyte. Nothing in tags is needed here.
 """
 
 from .mpeg_audio import AdtsFrames, begin_at_frame
-from .peekable import Reader
+from .peekable import PeekableReader
 from .wav_and_au import show_au, show_wave, show_wave64
 
 HEAD_BYTES = 12
 
 
-def container_of(reader: Reader) -> str | None:
+def container_of(reader: PeekableReader) -> str | None:
     """Return libav's name for what reader holds, and have that begin where libav is to begin.
 
     Only these are ever opened: libav also knows playlists, which name other files. Of mov, aiff and
@@ -30,7 +30,7 @@ def container_of(reader: Reader) -> str | None:
     return found or ("mp3" if tagged else None)
 
 
-def _by_head(reader: Reader, head: bytes) -> str | None:
+def _by_head(reader: PeekableReader, head: bytes) -> str | None:
     container = None
     match head[:4], head[4:8], head[8:12]:
         case b"RIFF" | b"RF64" | b"BW64", _, b"WAVE":
@@ -57,7 +57,7 @@ def _by_head(reader: Reader, head: bytes) -> str | None:
     return container
 
 
-def _skip_id3(reader: Reader) -> None:
+def _skip_id3(reader: PeekableReader) -> None:
     """Leave an ID3v2 tag out; its size has seven bits a byte."""
     head = reader.exactly(10)
     size = 0

@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from .peekable import Readable
+from .peekable import ByteReader
 
 
 class NoOtherFileError(Exception):
@@ -28,7 +28,7 @@ def _open_nothing(*_: object) -> NoReturn:
 
 
 def open_input(
-    file: Readable, container: str, decoders: Iterable[str], probe_bytes: int
+    file: ByteReader, container: str, decoders: Iterable[str], probe_bytes: int
 ) -> InputContainer:
     """Open file as container, and nothing else that it may name."""
     allowed = ",".join(decoders)
@@ -73,7 +73,7 @@ def _flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
     return (frame for frame in resampler.resample(None) if frame is not None)
 
 
-class Written:
+class MuxerOutput:
     """The file that a muxer writes to."""
 
     def __init__(self) -> None:
@@ -111,7 +111,7 @@ class Encoder:
         codec_options: Mapping[str, str],
         container_options: Mapping[str, str],
     ) -> None:
-        self._written = Written()
+        self._written = MuxerOutput()
         options = {"flush_packets": "1", **container_options}
         with _own_errors():
             self._file = av.open(self._written, "w", format=container, container_options=options)

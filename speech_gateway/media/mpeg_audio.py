@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .peekable import Reader
+from .peekable import PeekableReader
 
-MAX_JUNK = 64 * 1024
+MAX_JUNK_BYTES = 64 * 1024
 """Bytes in front of the first frame: zeros, the rest of a tag or of another frame."""
 HEAD_BYTES = 6
 _READ_AT_ONCE = 4096
@@ -75,7 +75,7 @@ def _mpeg_frame(head: bytes) -> Frame | None:
 class _Window:
     """The bytes of a reader that have been looked at."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: PeekableReader) -> None:
         self.data = b""
         self._reader = reader
 
@@ -92,16 +92,16 @@ class _Window:
         return frame_of(self.data[at : at + HEAD_BYTES])
 
 
-def begin_at_frame(reader: Reader) -> str | None:
+def begin_at_frame(reader: PeekableReader) -> str | None:
     """Leave out what is in front of the first frame, and return libav's name for the frames.
 
     A frame is one when another of its kind follows it, or when it is the first thing and the last.
-    Return None, and leave nothing out, when there is none within MAX_JUNK bytes.
+    Return None, and leave nothing out, when there is none within MAX_JUNK_BYTES bytes.
     """
     window = _Window(reader)
     at = found = 0
     container = None
-    while container is None and at < MAX_JUNK and window.reaches(at + 1):
+    while container is None and at < MAX_JUNK_BYTES and window.reaches(at + 1):
         if (at := window.data.find(_SYNC, at)) < 0:
             at = len(window.data)
             continue
@@ -127,7 +127,7 @@ def _verified(window: _Window, at: int) -> str | None:
 class AdtsFrames:
     """The frames of AAC in ADTS, and nothing between them: libav would read tags that are there."""
 
-    def __init__(self, source: Reader) -> None:
+    def __init__(self, source: PeekableReader) -> None:
         self._source = source
         self._frame = b""
 

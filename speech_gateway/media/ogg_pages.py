@@ -5,7 +5,7 @@ libav does not tell: it ends where its input ends, and leaves damaged pages out 
 
 import struct
 
-from .peekable import Readable
+from .peekable import ByteReader
 
 OPUS_HEADERS = 2
 IS_OGG_OPUS_BYTES = 36
@@ -22,7 +22,7 @@ def is_ogg_opus(first_bytes: bytes) -> bool:
 class OggPages:
     """A source of Ogg, whose pages are counted as they are read."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: ByteReader) -> None:
         self.streams = 0
         """That began; more than one when streams are chained or side by side."""
         self.packets = 0

@@ -4,16 +4,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 
-class Readable(Protocol):
+class ByteReader(Protocol):
     """Where an upload comes from; nothing is its end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
-class Reader:
+class PeekableReader:
     """A source whose next bytes can be looked at, and which can be made to end early."""
 
-    def __init__(self, source: Readable) -> None:
+    def __init__(self, source: ByteReader) -> None:
         self._source = source
         self._held = b""
         self._left: int | None = None
@@ -54,9 +54,9 @@ class Reader:
         """Have data read before all else."""
         self._held = data + self._held
 
-    def read_through(self, make: "Callable[[Reader], Readable]") -> None:
+    def read_through(self, make: "Callable[[PeekableReader], ByteReader]") -> None:
         """Have all that is still to come pass through what make returns."""
-        came = Reader(self._source)
+        came = PeekableReader(self._source)
         came.put_back(self._held)
         self._source, self._held = make(came), b""
 

@@ -11,9 +11,9 @@ from av.packet import Packet
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
 from .conversion import Source
 from .faults import BadAudioError
-from .libav import Written
+from .libav import MuxerOutput
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
-from .peekable import Reader
+from .peekable import PeekableReader
 from .speech_formats import OPUS_RATE, Encoded
 
 PIECE_BYTES = 65536
@@ -29,7 +29,7 @@ def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
         BadAudioError: what came is no audio or holds no sound, and nothing was written; or it is
             not whole.
     """
-    reader = Reader(source)
+    reader = PeekableReader(source)
     if is_ogg_opus(reader.peek(IS_OGG_OPUS_BYTES)):
         _pass(reader, write)
         return
@@ -40,7 +40,7 @@ def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
             _ENCODED.encode(audio, write)
 
 
-def _pass(reader: Reader, write: Callable[[bytes], None]) -> None:
+def _pass(reader: PeekableReader, write: Callable[[bytes], None]) -> None:
     """Pass Ogg/Opus on, once there is sound."""
     pages, held = OggPages(reader), b""
     while piece := pages.read(PIECE_BYTES):
@@ -74,7 +74,7 @@ class _Muxer:
     """Opus packets to an Ogg stream that leaves while it is made."""
 
     def __init__(self, came_from: AudioStream) -> None:
-        self._written = Written()
+        self._written = MuxerOutput()
         self._file = av.open(self._written, "w", format="ogg", container_options=PAGES)
         self._stream = self._file.add_stream_from_template(came_from)
         head = came_from.codec_context.extradata or b""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from .backend_audio import BackendAudio, opened
 from .conversion import Convert, Source
 from .libav import Encoder, resampled
-from .peekable import Reader
+from .peekable import PeekableReader
 
 OPUS_RATE = 48_000
 PCM_RATE = 24_000
@@ -43,7 +43,7 @@ class Encoded:
     container_options: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
-        with opened(Reader(source)) as audio:
+        with opened(PeekableReader(source)) as audio:
             self.encode(audio, write)
 
     def encode(self, audio: BackendAudio, write: Callable[[bytes], None]) -> None:
@@ -72,7 +72,7 @@ class _Samples:
 
     def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
         header = self.header
-        with opened(Reader(source)) as audio:
+        with opened(PeekableReader(source)) as audio:
             for frame in resampled(audio.decoding.frames(), "s16", PCM_RATE):
                 write(header + bytes(frame.planes[0])[: frame.samples * 2])
                 header = b""

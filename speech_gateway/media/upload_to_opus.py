@@ -15,7 +15,7 @@ from .decoding import DECODERS, Decoding
 from .faults import BadAudioError
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
-from .peekable import Readable, Reader
+from .peekable import ByteReader, PeekableReader
 
 OPUS_RATE = 48_000
 BIT_RATE = 144_000
@@ -53,7 +53,7 @@ class Upload:
             BadAudioError: source is not audio that can be converted.
             OSError: the disk, where an upload is kept that has to be read back and forth.
         """
-        reader = Reader(source)
+        reader = PeekableReader(source)
         if not (first := reader.read(1)):
             raise BadAudioError(EMPTY)
         reader.put_back(first)
@@ -77,7 +77,9 @@ class Upload:
                 if file.failure is not None:
                     raise file.failure
 
-    def _convert_file(self, file: Readable, container: str, write: Callable[[bytes], None]) -> None:
+    def _convert_file(
+        self, file: ByteReader, container: str, write: Callable[[bytes], None]
+    ) -> None:
         try:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
                 self._convert_frames(Decoding(opened).frames(), write)
@@ -104,7 +106,7 @@ class Upload:
         write(encoder.finish())
 
 
-def _shown(file: "Spool", container: str) -> Readable | None:
+def _shown(file: "Spool", container: str) -> ByteReader | None:
     """Return what libav is shown of a file, from its beginning; None when it is not plausible."""
     if container == "aiff":
         return aiff_in_order(file)

@@ -6,7 +6,7 @@ the length was told, the input ends there.
 
 import struct
 
-from .peekable import Reader
+from .peekable import PeekableReader
 
 MAX_FORMAT_BYTES = 1024
 MAX_CHANNELS = 64
@@ -21,7 +21,7 @@ _WAVE64_CHUNK = struct.Struct("<4s12sQ")
 _AU = struct.Struct(">4s5I")
 
 
-def show_wave(reader: Reader) -> None:
+def show_wave(reader: PeekableReader) -> None:
     """Leave all of a WAV, RF64 or BW64 out but its format and its samples."""
     reader.skip(_RIFF_HEAD_BYTES)
     written, large_size = b"", 0
@@ -41,7 +41,7 @@ def show_wave(reader: Reader) -> None:
             reader.skip(padded)
 
 
-def show_wave64(reader: Reader) -> None:
+def show_wave64(reader: PeekableReader) -> None:
     """Leave all of a Wave64 out but its format and its samples; its sizes count their own heads."""
     reader.skip(_WAVE64_HEAD_BYTES)
     written = b""
@@ -60,7 +60,7 @@ def show_wave64(reader: Reader) -> None:
             reader.skip(size + padding)
 
 
-def show_au(reader: Reader) -> None:
+def show_au(reader: PeekableReader) -> None:
     """Leave an AU's annotation out, and all of one whose number of channels is not plausible."""
     head = reader.exactly(_AU.size)
     if len(head) < _AU.size:
@@ -75,7 +75,7 @@ def show_au(reader: Reader) -> None:
         reader.end_after(_AU.size + size)
 
 
-def _show(reader: Reader, written: bytes, size: int) -> None:
+def _show(reader: PeekableReader, written: bytes, size: int) -> None:
     _, channels = _FORMAT.unpack_from(written.ljust(_CHUNK.size + _FORMAT.size, b"\0"), _CHUNK.size)
     if not 1 <= channels <= MAX_CHANNELS:
         reader.end_after(0)

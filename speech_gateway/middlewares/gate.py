@@ -17,7 +17,7 @@ from .slots import Slots
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds; about what a short utterance takes."""
-EVERYBODY = ""
+ALL_CLIENTS = ""
 IPV6_SUBNET = 64
 """Bits of an IPv6 address that are one client's: all the rest are its own to choose (RFC 4291)."""
 
@@ -56,7 +56,7 @@ class Gate(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None:
             return await handler(request)
-        client = _client(exchange) if self._shared else EVERYBODY
+        client = _client(exchange) if self._shared else ALL_CLIENTS
         if not self._slots.take(client):
             await self._wait_for_slot(exchange, client)
         try:

@@ -11,7 +11,7 @@ from aiohttp import StreamReader
 
 SILENCE = 2.0
 """Seconds without a byte after which a refused client is taken to send no more."""
-LONGEST = 60.0
+MAX_SECONDS = 60.0
 """Seconds in which a refused client may go on sending before it looks at the refusal."""
 MAX_BYTES = 64 * 1024 * 1024
 """What it may send meanwhile."""
@@ -27,7 +27,7 @@ class LingeringClose:
         self._loop = asyncio.get_running_loop()
         self._body = body
         self._close = close
-        self._ends_at = self._loop.time() + LONGEST
+        self._ends_at = self._loop.time() + MAX_SECONDS
         self._bytes_left = MAX_BYTES
         self._heard = False
         self._timer = self._loop.call_later(SILENCE, self._check)

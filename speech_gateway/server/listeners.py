@@ -49,7 +49,7 @@ class Listener:
         self.urls: list[str] = []
         """Where it listens; ``unix:/path`` for a unix socket."""
         self._bounds = bounds
-        app.on_response_prepare.append(_sign)
+        app.on_response_prepare.append(_set_server_header)
         self._runner = Runner(
             app,
             max_connections=bounds.connections,
@@ -59,7 +59,7 @@ class Listener:
             handler_cancellation=True,
             keepalive_timeout=bounds.idle_timeout,
             read_bufsize=read_bufsize(bounds.read_ahead),
-            lingering_time=lingering.LONGEST,
+            lingering_time=lingering.MAX_SECONDS,
             tcp_keepalive=False,  # connections inherit it from the listener
             shutdown_timeout=HANDLER_END,
         )
@@ -129,14 +129,14 @@ def _listening_on(address: ListenAddress) -> Iterator[None]:
         raise StartupError(f"cannot listen on {where}: {reason}") from error
 
 
-async def _sign(_request: web.Request, response: web.StreamResponse) -> None:
+async def _set_server_header(_request: web.Request, response: web.StreamResponse) -> None:
     response.headers[hdrs.SERVER] = SERVER  # not the versions of what is inside
 
 
 def _bound(sock: socket.socket, bounds: Bounds) -> None:
     """Set what connections inherit of their listener."""
     if sock.family != socket.AF_UNIX:
-        notice_silence(sock, bounds.idle_timeout)
+        enable_keepalive(sock, bounds.idle_timeout)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
@@ -149,7 +149,7 @@ def _url(sock: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def notice_silence(sock: socket.socket, timeout: float) -> None:
+def enable_keepalive(sock: socket.socket, timeout: float) -> None:
     """Have the kernel find out within timeout seconds that a client is gone without a word.
 
     Where nothing is expected of a client, only a probe tells (tcp(7)). Connections inherit it.

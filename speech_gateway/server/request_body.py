@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 
-MAX_AT_ONCE = 64 * 1024
+MAX_PIECE_BYTES = 64 * 1024
 """Bytes of a piece: it is copied a few times on its way, and a megabyte may have come by then."""
 
 
@@ -34,7 +34,7 @@ class RequestBody:
         self._exchange = request[EXCHANGE]
         self._limit = limit
         self._timeout = timeout
-        _invite(request)
+        _send_continue(request)
 
     async def read(self) -> bytes:
         """Return what has come since the last read, 64 KiB at most; nothing at the end.
@@ -55,7 +55,7 @@ class RequestBody:
     async def _next_piece(self) -> bytes:
         try:
             if self._content.is_eof():  # the rest has come, so there is no wait to bound
-                return self._content.read_nowait(MAX_AT_ONCE)
+                return self._content.read_nowait(MAX_PIECE_BYTES)
             return await self._wait_for_piece()
         except web.RequestPayloadError:
             raise web.HTTPBadRequest(
@@ -70,7 +70,7 @@ class RequestBody:
             deadline = max(since, exchange.moved) + self._timeout
             try:
                 async with asyncio.timeout_at(deadline):
-                    piece: bytes = await self._content.read(MAX_AT_ONCE)
+                    piece: bytes = await self._content.read(MAX_PIECE_BYTES)
             except TimeoutError:
                 if max(since, exchange.moved) + self._timeout <= exchange.clock():
                     raise web.HTTPRequestTimeout(
@@ -81,7 +81,7 @@ class RequestBody:
                 return piece
 
 
-def _invite(request: web.Request) -> None:
+def _send_continue(request: web.Request) -> None:
     """Send the 100 that the client may wait for (RFC 9110, section 10.1.1), now it is wanted."""
     expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     unsent = not request.content.is_eof() and not request.content.total_bytes
@@ -89,5 +89,5 @@ def _invite(request: web.Request) -> None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-async def leave_expectation(_request: web.Request) -> None:
+async def defer_continue(_request: web.Request) -> None:
     """Stand in for aiohttp's expect handler, which would ask for a body that may yet be refused."""

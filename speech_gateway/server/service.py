@@ -52,7 +52,7 @@ class Gateway:
         doing = "stopping" if drain.draining else f"serving on {', '.join(self.listener.urls)}"
         return f"{doing}; requests under way: {drain.under_way}"
 
-    async def want_no_more(self) -> None:
+    async def begin_shutdown(self) -> None:
         """Refuse new requests, or leave them to the gateway that follows.
 
         Where one follows, new connections wait for it, and the requests of those already taken are
@@ -62,9 +62,9 @@ class Gateway:
         if self.followed:
             await self.listener.stop_accepting()
 
-    async def drain(self, timeout: float, hurry: asyncio.Event) -> None:
-        """Give the requests under way timeout seconds, or until hurry is set."""
-        waits = {asyncio.create_task(self._finished()), asyncio.create_task(hurry.wait())}
+    async def drain(self, timeout: float, stop_now: asyncio.Event) -> None:
+        """Give the requests under way timeout seconds, or until stop_now is set."""
+        waits = {asyncio.create_task(self._finished()), asyncio.create_task(stop_now.wait())}
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         await cancel_and_wait(*waits)
         await self.app[DRAIN].break_all()
@@ -117,10 +117,10 @@ async def serve(
 
     A start that is not over yet is given up at the first.
     """
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    stop, stop_now = asyncio.Event(), asyncio.Event()
 
     def on_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
+        (stop_now if stop.is_set() else stop).set()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -133,9 +133,9 @@ async def serve(
                 standard_streams.say(sys.stdout, greeting(gateway.url))
             await stop.wait()
             log.info("stopping: what is under way gets %g s", settings.drain_timeout)
-            await gateway.want_no_more()
+            await gateway.begin_shutdown()
             supervisor.stopping(gateway.status)
-            await gateway.drain(settings.drain_timeout, hurry)
+            await gateway.drain(settings.drain_timeout, stop_now)
     supervisor.end()
     log.info("stopped" if gateway is not None else "stopped before it served")
 

@@ -10,7 +10,7 @@ from ..config import parsers
 from ..config.watched_file import WatchedFile
 
 MAX_BYTES = 64 * 1024
-MAX_REFRESH = 2.0
+REFRESH_TIMEOUT = 2.0
 """Seconds that a refused call waits for a token file that is being written."""
 
 _NO_TOKEN = ""
@@ -91,7 +91,7 @@ class BearerToken:
         """Look at once whether the file has another token."""
         if self.file is not None:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(MAX_REFRESH):
+                async with asyncio.timeout(REFRESH_TIMEOUT):
                     await self.file.refresh()
 
 

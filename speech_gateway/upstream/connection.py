@@ -36,7 +36,7 @@ from .tcp_segments import unsent
 RECEIVE_BUFFER = 64 * 1024
 UNSENT_INTERVAL = 0.001
 """Seconds between two looks at whether the kernel has sent what it was given."""
-LOOKS_FOR_UNSENT = 250
+MAX_UNSENT_CHECKS = 250
 
 Sink = Callable[[bytes], bool]
 """Takes a piece; returns whether it can take more now, or raises UpstreamError for the piece."""
@@ -100,7 +100,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def send_apart(self, data: bytes) -> None:
         """Send a small part of the request in a segment of its own, unless the network is stuck."""
-        looks, flow = LOOKS_FOR_UNSENT, self._flow
+        looks, flow = MAX_UNSENT_CHECKS, self._flow
         while looks and self._error is None and flow.transport and unsent(flow.transport):
             await asyncio.sleep(UNSENT_INTERVAL)  # only asking tells
             looks -= 1

@@ -8,12 +8,12 @@ import re
 
 from ..errors import UpstreamError
 
-MAX_HELD = 64 * 1024
+MAX_HELD_BYTES = 64 * 1024
 """Bytes of an answer's beginning; behind longer headers, sound is taken for granted."""
-ENOUGH_TEXT = 16
+MIN_TEXT = 16
 """Bytes of what looks like text that are no bare samples by chance."""
-TEXT_LOOKED_AT = 256
-MAX_BLANK = 4096
+TEXT_SHOWN = 256
+MAX_BLANK_BYTES = 4096
 """Bytes of white space in front of what tells whether it is text."""
 _UNDECIDED = re.compile(rb"(\xef(\xbb(\xbf)?)?)?\s*")
 _TEXT_TYPE = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b", re.IGNORECASE)
@@ -44,11 +44,11 @@ class FirstSound:
         self.held += piece
         if not piece:
             return False
-        if _UNDECIDED.fullmatch(self.held) and len(self.held) < MAX_BLANK:
+        if _UNDECIDED.fullmatch(self.held) and len(self.held) < MAX_BLANK_BYTES:
             return False
         if not _TEXT_BEGINS.match(self.held):
-            return self._ogg.found(self.held) or len(self.held) > MAX_HELD
-        if len(self.held) < ENOUGH_TEXT:
+            return self._ogg.found(self.held) or len(self.held) > MAX_HELD_BYTES
+        if len(self.held) < MIN_TEXT:
             return False
         self._refuse_text()
         return True
@@ -60,7 +60,7 @@ class FirstSound:
         raise UpstreamError("its answer holds no sound")
 
     def _refuse_text(self) -> None:
-        text = self.held[:TEXT_LOOKED_AT].decode("utf-8-sig", "ignore")
+        text = self.held[:TEXT_SHOWN].decode("utf-8-sig", "ignore")
         if all(character.isprintable() or character.isspace() for character in text):
             raise UpstreamError(f"it answered text, where audio belongs: {text[:80]!r}")
 

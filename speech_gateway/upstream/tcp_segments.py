@@ -7,7 +7,7 @@ import struct
 import sys
 from collections.abc import Iterator
 
-MAX_CHARACTER = 4
+MAX_CHARACTER_BYTES = 4
 """Bytes (RFC 3629, section 3)."""
 SEGMENT = 1200
 """Bytes that fit in a TCP segment on any usual network: IPv6's least, 1,280, less the headers."""
@@ -20,7 +20,7 @@ def whole_characters(text: bytes) -> Iterator[bytes]:
     at = 0
     while at < len(text):
         end = min(at + SEGMENT, len(text))
-        least = end - MAX_CHARACTER
+        least = end - MAX_CHARACTER_BYTES
         while least < end < len(text) and text[end] & 0xC0 == 0x80:  # the middle of a character
             end -= 1
         yield text[at:end]

@@ -37,7 +37,7 @@ class BenchBackend(asyncio.Protocol):
         self._awaited: int | None = None
         """Bytes of the body still to come; None for chunks."""
         self._end = b""
-        self._order: tuple[bytes, int, int, int] | None = None
+        self._speech_request: tuple[bytes, int, int, int] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._endless = False
 
@@ -50,7 +50,7 @@ class BenchBackend(asyncio.Protocol):
             self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._order is None:
+        if self._speech_request is None:
             self._head += data
             if _HEAD_END not in self._head:
                 return
@@ -75,15 +75,15 @@ class BenchBackend(asyncio.Protocol):
         asked = _ORDER.search(head)
         assert asked, head
         length = _LENGTH.search(head)
-        self._order = (asked[1], int(asked[2]), int(asked[3]), int(asked[4]))
+        self._speech_request = (asked[1], int(asked[2]), int(asked[3]), int(asked[4]))
         self._awaited = int(length[1]) if length else None
         return rest
 
     def _answer(self) -> None:
-        assert self._order is not None
+        assert self._speech_request is not None
         assert self._transport is not None
-        kind, count, size, gap_ms = self._order
-        self._order = None
+        kind, count, size, gap_ms = self._speech_request
+        self._speech_request = None
         if kind == b"whole":
             head = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nContent-Length: %d\r\n\r\n"
             self._transport.write(head % size + bytes(size))

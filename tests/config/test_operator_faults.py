@@ -124,7 +124,7 @@ def run(argv: list[str], environ: Mapping[str, str]) -> tuple[int, list[str]]:
     try:
         with (
             mock.patch.dict(os.environ, {**kept, **environ}, clear=True),
-            mock.patch.object(program_module, "_spare_the_collector"),
+            mock.patch.object(program_module, "_tune_garbage_collector"),
             contextlib.redirect_stderr(said),
             contextlib.redirect_stdout(io.StringIO()),
         ):

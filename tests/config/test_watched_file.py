@@ -14,7 +14,7 @@ from speech_gateway.config.watched_file import WatchedFile
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watched_file, "STILL", 0.01)
+    monkeypatch.setattr(watched_file, "SETTLE_TIME", 0.01)
 
 
 @pytest.fixture

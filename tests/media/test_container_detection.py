@@ -8,7 +8,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from speech_gateway.media.container_detection import container_of
-from speech_gateway.media.peekable import Reader
+from speech_gateway.media.peekable import PeekableReader
 from speech_gateway.media.upload_to_opus import Spool
 from tests.support.converting import Pieces
 
@@ -18,7 +18,7 @@ FRAME = b"\xff\xfb\x90\x44 and so on"
 
 
 def shown(data: bytes) -> tuple[str | None, bytes]:
-    reader = Reader(Pieces(data, most=5))
+    reader = PeekableReader(Pieces(data, most=5))
     return container_of(reader), reader.exactly(1 << 20)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from speech_gateway.config.client_keys import ClientKeys
-from speech_gateway.config.watched_file import LOOK_EVERY
+from speech_gateway.config.watched_file import CHECK_INTERVAL
 from tests.support.backend import ScriptedBackend
 from tests.support.client import RawClient, Response, connect
 from tests.support.gateway import Served, serving
@@ -124,7 +124,7 @@ def test_an_unknown_key_costs_the_same_among_many_keys(tmp_path: Path) -> None:
 
 
 async def until_read_again(gateway: Served, key: str, status: int) -> None:
-    async with asyncio.timeout(20 * LOOK_EVERY), await gateway.connect() as client:
+    async with asyncio.timeout(20 * CHECK_INTERVAL), await gateway.connect() as client:
         while (await speak(client, Authorization=f"Bearer {key}")).status != status:
             await asyncio.sleep(0.05)  # the file is looked at now and then
 
@@ -147,7 +147,7 @@ async def test_keys_stay_when_the_file_is(backend: ScriptedBackend, keys: Path, 
         else:
             keys.unlink()
 
-        async with asyncio.timeout(20 * LOOK_EVERY), await connect(run.port) as client:
+        async with asyncio.timeout(20 * CHECK_INTERVAL), await connect(run.port) as client:
             told = asyncio.create_task(run.line("ERROR .* client keys are not taken"))
             while not told.done():
                 assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 200

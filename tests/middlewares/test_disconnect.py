@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from speech_gateway.server.listeners import notice_silence
+from speech_gateway.server.listeners import enable_keepalive
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient
 from tests.support.gateway import Served, eventually, serving
@@ -199,7 +199,7 @@ async def test_no_task_remains_of_many_departures(
 
 def test_the_kernel_looks_for_clients_that_fell_silent() -> None:
     with socket.socket() as sock:
-        notice_silence(sock, 12.0)
+        enable_keepalive(sock, 12.0)
 
         def option(name: int) -> int:
             return sock.getsockopt(socket.IPPROTO_TCP, name)

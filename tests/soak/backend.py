@@ -12,7 +12,7 @@ _ID = re.compile(rb"X-Request-ID: ([a-z]+)-(-?\d+)")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = 12
 HEAD_BYTES = 4096
-MAX_HELD = 64 * 1024
+MAX_HELD_BYTES = 64 * 1024
 SPEECH = cut_at_pages(streamkit_speech(0.4))
 WHOLE = {
     "error": b"HTTP/1.1 500 Oh\r\nContent-Length: 2\r\n\r\nno",
@@ -54,8 +54,10 @@ class SoakBackend(asyncio.Protocol):
             return
         self._data += data
         match = _ID.search(self._data[:HEAD_BYTES])
-        if len(self._data) > 2 * MAX_HELD:  # of a large upload, its beginning and its end will do
-            del self._data[HEAD_BYTES:-MAX_HELD]
+        if (
+            len(self._data) > 2 * MAX_HELD_BYTES
+        ):  # of a large upload, its beginning and its end will do
+            del self._data[HEAD_BYTES:-MAX_HELD_BYTES]
         whole = self._data.endswith((b"--\r\n", b"0\r\n\r\n"))
         if match and (whole or match[1] == b"early"):
             self._number = int(match[2])

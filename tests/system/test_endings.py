@@ -119,7 +119,7 @@ async def test_answers_that_flow_while_they_are_broken_off_end(backend: Scripted
             await client.head()
 
         async with asyncio.timeout(10):
-            await gateway.gateway.want_no_more()
+            await gateway.gateway.begin_shutdown()
             await gateway.gateway.drain(0.1, asyncio.Event())
 
         assert gateway.count("tts", 503) == 50

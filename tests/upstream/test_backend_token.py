@@ -55,9 +55,9 @@ def wants(token: str, status: str = "401 Unauthorized") -> Script:
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have files looked at, and the backend asked, without the usual pauses."""
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 0.01)
-    monkeypatch.setattr(watched_file, "STILL", 0.01)
-    monkeypatch.setattr(health, "FRESH", 0.0)
+    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 0.01)
+    monkeypatch.setattr(watched_file, "SETTLE_TIME", 0.01)
+    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -212,7 +212,7 @@ async def test_a_text_is_sent_again_with_a_token_that_has_changed(
     token_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 60.0)
     backend.script = wants(NEW, "403 Forbidden")
     token_file.write_text(NEW)
 
@@ -239,7 +239,7 @@ async def test_an_upload_that_is_refused_has_the_file_read_for_the_next(
     token_file: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 60.0)
+    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 60.0)
     backend.script = wants(NEW)
     token_file.write_text(NEW)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_gateway.errors import UpstreamError
-from speech_gateway.upstream.sound import MAX_HELD, FirstSound
+from speech_gateway.upstream.sound import MAX_HELD_BYTES, FirstSound
 from tests.support.audio import Kind, recorded
 from tests.support.ogg import cut_at_pages
 from tests.support.paths import CASES
@@ -77,7 +77,7 @@ def test_tags_over_several_pages_are_no_sound() -> None:
 def test_headers_without_an_end_are_not_held() -> None:
     endless = page(b"OpusHead") + page(b"") * 10_000
 
-    assert needed(endless, step=1024) <= MAX_HELD + 1024
+    assert needed(endless, step=1024) <= MAX_HELD_BYTES + 1024
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
 from .error_format import as_openai
 from .resources import RESOURCES, Resources
 from .speech import speech
-from .speech_request import ReadSpeechOrder, max_bytes
+from .speech_request import ReadSpeechRequest, max_bytes
 from .transcriptions import JSON, max_form_bytes, max_json_bytes, transcriptions
 
 PAGES = {
@@ -47,7 +47,7 @@ class OpenAIApi(Api):
             (TRANSCRIPTIONS.path, JSON): max_json_bytes(settings.max_upload_bytes),
         }
         self.steps = [
-            ReadSpeechOrder(
+            ReadSpeechRequest(
                 self._voices,
                 max_characters=settings.max_speech_input,
                 timeout=settings.client_timeout,

@@ -19,7 +19,7 @@ from .uploads import READ_AT_ONCE, Upload
 
 HELD_IN_MEMORY = 1024 * 1024
 """Bytes of converted audio; the rest is on disk."""
-GRACE = 0.5
+FIELDS_GRACE = 0.5
 """Seconds in which fields may follow the audio before it is recognised without them."""
 
 
@@ -66,7 +66,7 @@ class Recording:
         self._tasks = [asyncio.create_task(self._convert()), asyncio.create_task(self._keep())]
         if not self.language_is_known:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(GRACE):
+                async with asyncio.timeout(FIELDS_GRACE):
                     await self.complete.wait()
 
     @property

@@ -21,19 +21,19 @@ from ...upstream.client import UPSTREAM_CLIENT
 from .error_format import error_event
 from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM, AudioEvents
-from .speech_request import SPEECH_ORDER, SpeechOrder
+from .speech_request import SPEECH_REQUEST, SpeechRequest
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """Have the order's text spoken, and stream it back in the order's format."""
-    order, exchange, resources = request[SPEECH_ORDER], request[EXCHANGE], request.app[RESOURCES]
+    order, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(order.voice, order.speed)
     async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
         await call.send_whole(exchange.text)
         return await relay(request, call, _format(order, resources.pool))
 
 
-def _format(order: SpeechOrder, pool: Executor) -> AnswerFormat:
+def _format(order: SpeechRequest, pool: Executor) -> AnswerFormat:
     def body(call: Call) -> Body:
         transform = AudioEvents() if order.events else None
         if order.format.convert is None:

@@ -27,7 +27,7 @@ _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class SpeechOrder:
+class SpeechRequest:
     """One order, as far as it matters here."""
 
     voice: str
@@ -37,10 +37,10 @@ class SpeechOrder:
     """Whether the audio is to come as server-sent events."""
 
 
-SPEECH_ORDER = web.RequestKey("speech_order", SpeechOrder)
+SPEECH_REQUEST = web.RequestKey("speech_order", SpeechRequest)
 
 
-class ReadSpeechOrder(Step):
+class ReadSpeechRequest(Step):
     """Read the order before the gate, so that a slow sender holds no slot; 400 names the field."""
 
     def __init__(self, voices: Voices, *, max_characters: int, timeout: float) -> None:
@@ -67,7 +67,7 @@ class ReadSpeechOrder(Step):
                 raw += piece
             fields = _object(bytes(raw))
         exchange.text = _input(fields, self._max_characters)
-        request[SPEECH_ORDER] = _order(fields, self._voices)
+        request[SPEECH_REQUEST] = _speech_request(fields, self._voices)
 
 
 def max_bytes(max_characters: int) -> int:
@@ -98,11 +98,11 @@ def _input(fields: Mapping[str, Any], max_characters: int) -> bytes:
     raise FieldError("input", message)
 
 
-def _order(fields: Mapping[str, Any], voices: Voices) -> SpeechOrder:
+def _speech_request(fields: Mapping[str, Any], voices: Voices) -> SpeechRequest:
     for name in ("model", "instructions"):
         if not isinstance(fields.get(name), str | None):
             raise FieldError(name, "must be a string")
-    return SpeechOrder(
+    return SpeechRequest(
         voice=_voice(fields.get("voice"), voices),
         speed=_speed(fields.get("speed"), voices),
         format=FORMATS[_one_of(fields, "response_format", DEFAULT_FORMAT, *FORMATS)],

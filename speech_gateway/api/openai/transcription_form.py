@@ -12,7 +12,7 @@ FIELD_LIMIT = 64 * 1024
 MAX_PARTS = 64
 
 
-class Form:
+class TranscriptionForm:
     """Takes the form's bytes; keeps its fields, and hands the file's bytes out as they come."""
 
     def __init__(self, content_type: str) -> None:

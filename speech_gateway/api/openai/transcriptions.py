@@ -24,7 +24,7 @@ from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM
 from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
-from .transcription_form import FIELD_LIMIT, Form
+from .transcription_form import FIELD_LIMIT, TranscriptionForm
 from .uploads import FormUpload, JsonUpload, Upload
 
 JSON = "application/json"
@@ -66,7 +66,7 @@ def _upload(request: web.Request) -> Upload:
     if request.content_type == JSON:
         body = RequestBody(request, limit=max_json_bytes(most), timeout=settings.client_timeout)
         return JsonUpload(body, most, resources.pool, resources.parsing)
-    form = Form(request.headers.get(hdrs.CONTENT_TYPE, ""))
+    form = TranscriptionForm(request.headers.get(hdrs.CONTENT_TYPE, ""))
     body = RequestBody(request, limit=max_form_bytes(most), timeout=settings.client_timeout)
     return FormUpload(form, body, most)
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from ...server.request_body import RequestBody, too_large
 from .error_format import FieldError, cannot_keep
 from .transcription_fields import TranscriptionFields
-from .transcription_form import Form
+from .transcription_form import TranscriptionForm
 
 READ_AT_ONCE = 64 * 1024
 JSON_AUDIO = "input_audio"
@@ -44,7 +44,7 @@ class Upload(Protocol):
 class FormUpload:
     """A form with a file; its fields may stand before the file or behind it."""
 
-    def __init__(self, form: Form, body: RequestBody, max_bytes: int) -> None:
+    def __init__(self, form: TranscriptionForm, body: RequestBody, max_bytes: int) -> None:
         self.fields = form.fields
         self._form = form
         self._body = body
