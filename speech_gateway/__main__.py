@@ -53,10 +53,10 @@ def _run(argv: Sequence[str]) -> int:
 
 
 def _tune_garbage_collector() -> None:
-    """Keep what lasts out of the cyclic collector's sight, and have it look less often.
+    """Keep what lasts out of the cyclic garbage collector, and have it run less often.
 
-    A request leaves no cycle behind, so there is little to find: at Python's own thresholds looking
-    for it took 2 to 5 of 100 of the processor time, in pauses that a listener may hear.
+    A request leaves no cycle behind, so there is little to collect. At Python's own thresholds the
+    collector took 2 to 5 % of the processor time, in pauses that a listener may hear.
     """
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""The application: the whole way of a request, in order."""
+"""The application: the path of a request, in order."""
 
 from collections.abc import Iterator, Sequence
 

@@ -1,4 +1,4 @@
-"""What an endpoint is, as data: everything else asks here."""
+"""Endpoints and services, as data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ READ_METHODS = ("GET", "HEAD")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One of the two things that the backend does, by a pipeline."""
+    """What the backend does with a pipeline: speak, or transcribe."""
 
     name: str
-    """Names the pipeline, and the service in the backend's own metrics: ``tts`` or ``stt``."""
+    """The name of the pipeline, and of the service in the backend's metrics: ``tts`` or ``stt``."""
     media_type: str
-    """Of what a call brings."""
+    """The media type of what is sent to the backend."""
     answer_type: str
-    """The media type of an answer to which the backend gives none."""
+    """The media type of an answer, where the backend names none."""
 
 
 SPEAK = Service(name="tts", media_type="text/plain", answer_type="audio/ogg")
@@ -43,16 +43,16 @@ class Endpoint:
     media_type: str
     """The type that clients should send."""
     assumed_types: frozenset[str]
-    """What else counts as media_type: what tools send when nobody told them."""
+    """Media types that count as media_type: what tools send by default."""
     holds_text: bool
-    """Whether the body is a text, read and judged before the gate; else it is a live upload."""
+    """Whether the body is a text, read and checked before the gate; otherwise it is streamed."""
     noun: str
     """What the body is, for people."""
     api: str = "plain"
     """Whose clients it serves, for the metrics: ``plain`` or ``openai``."""
     methods: tuple[str, ...] = METHODS
     format_error: Callable[[web.Response], web.Response] = plain_text
-    """Puts a refusal into the form that the endpoint's clients read."""
+    """Returns a refusal in the form that the endpoint's clients read."""
 
     @property
     def route(self) -> str:

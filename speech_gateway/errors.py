@@ -1,11 +1,11 @@
-"""What fails outside of a request's own fault: the start of the gateway, and the backend."""
+"""Errors: of the gateway's start, and of the backend."""
 
 from aiohttp import web
 
 CANNOT_SERVE = 1
-"""Exit status: the settings are right, and something else stands in the way."""
+"""Exit status when the settings are right and something else fails."""
 WRONG_SETTINGS = 2
-"""Exit status."""
+"""Exit status when the settings are wrong."""
 
 
 class StartupError(Exception):
@@ -18,7 +18,7 @@ class StartupError(Exception):
 
 
 class UpstreamError(Exception):
-    """The backend refused, broke off or spoke nonsense; the message is for the log alone."""
+    """The backend refused, broke off or broke the protocol; the message is for the log alone."""
 
 
 class UpstreamUnreachableError(UpstreamError):
@@ -34,7 +34,7 @@ class TokenRefusedError(UpstreamError):
 
 
 def as_http(error: UpstreamError) -> web.HTTPException:
-    """Return what a client is told of a fault of the backend's: nothing of the inside."""
+    """Return the response for a fault of the backend; it tells nothing of the backend."""
     if isinstance(error, UpstreamTimeoutError):
         return web.HTTPGatewayTimeout(
             text="the speech backend took too long to answer; try again later\n"

@@ -1,4 +1,4 @@
-"""One request to an endpoint and its answer: what every middleware and the handler share of it."""
+"""One request to an endpoint and its answer: the state that middlewares and handlers share."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -48,17 +48,17 @@ class Exchange:
 
     endpoint: Endpoint
     clock: Callable[[], float]
-    """The event loop's."""
+    """The event loop's clock."""
     client: Client = field(default_factory=Client)
     timings: Timings = field(default_factory=Timings)
     text: bytes = b""
     """The text of a /tts request, read and judged, as UTF-8."""
     closes: bool = False
-    """Whether the gateway wants no further request on this connection."""
+    """Whether the connection is to be closed after this exchange."""
     bytes_in: int = 0
-    """Of the request's body, as far as it was read."""
+    """Bytes of the request's body that were read."""
     bytes_out: int = 0
-    """Of the answer's body, as far as it was sent."""
+    """Bytes of the answer's body that were sent."""
     moved: float = 0.0
     """The event loop's time at which a byte last moved to or from the client."""
     refused_by_backend: bool = False
@@ -70,7 +70,7 @@ class Exchange:
 
     @property
     def status(self) -> int:
-        """How it ended; what has not ended when it is counted was left by its client."""
+        """The status that it ended with; 499 when it has not ended, as its client left."""
         return CLIENT_LEFT if self.outcome is None else self.outcome
 
     def end(self, status: int) -> None:

@@ -9,13 +9,13 @@ from .middlewares.drain import Drain
 from .upstream.client import UpstreamClient
 
 CACHE_SECONDS = 1.0
-"""Seconds for which an answer of the backend's counts: whoever asks often must not load it."""
+"""Seconds for which the backend's answer is reused: frequent checks must not load it."""
 
 log = logging.getLogger(__name__)
 
 
 class Health:
-    """Asks the backend for its health, once for all who want to know at the same time."""
+    """Checks the backend's health, once for all requests that ask at the same time."""
 
     def __init__(self, client: UpstreamClient, drain: Drain) -> None:
         self._client = client

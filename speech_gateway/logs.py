@@ -1,4 +1,4 @@
-"""The log on standard error: a line an event, as text or as JSON."""
+"""The log on standard error: one line for each event, as text or as JSON."""
 
 import json
 import logging
@@ -13,7 +13,7 @@ from .standard_streams import printable
 LEVELS = ("debug", "info", "warning", "error")
 FORMATS = ("text", "json")
 ERROR_MARK = "<3>"
-"""In front of a line to the journal: an error (sd-daemon(3))."""
+"""Marks a line to the journal as an error (sd-daemon(3))."""
 _NOTICE = 5
 _PRIORITIES = {
     logging.DEBUG: 7,
@@ -25,7 +25,7 @@ _PRIORITIES = {
 
 
 class _Stamp:
-    """Writes times; one that falls in the same second as the last costs next to nothing."""
+    """Formats times; a time within the same second as the last costs next to nothing."""
 
     def __init__(self, convert: Callable[[float], time.struct_time]) -> None:
         self._convert = convert
@@ -43,7 +43,7 @@ class _Stamp:
 class TextFormatter(logging.Formatter):
     """``2026-01-31T12:00:00.000 INFO speech_gateway.x: message key=value``.
 
-    For the journal, which has a time and a priority of its own, without what it has.
+    To the journal, which records times and priorities itself, without time and level.
     """
 
     def __init__(self, *, stamped: bool = True) -> None:
@@ -62,7 +62,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line, in ASCII; a request's fields stand beside the message."""
+    """One JSON object a line, in ASCII; a request's fields are members of it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class JournalFormatter(logging.Formatter):
-    """What another formatter makes, each line with its priority in front (sd-daemon(3))."""
+    """Puts the journal's priority in front of each line of another formatter (sd-daemon(3))."""
 
     def __init__(self, lines: logging.Formatter) -> None:
         super().__init__()
@@ -94,7 +94,9 @@ class JournalFormatter(logging.Formatter):
 
 
 def set_up(log_format: str, level: str, environ: Mapping[str, str]) -> None:
-    """Send the whole process's log to standard error, the journal's if environ says so."""
+    """Send the log of the whole process to standard error, in the journal's format if it goes
+    there.
+    """
     journal = is_journal(sys.stderr, environ)
     handler = logging.StreamHandler(sys.stderr)
     lines = JsonFormatter() if log_format == "json" else TextFormatter(stamped=not journal)

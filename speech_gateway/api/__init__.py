@@ -1,1 +1,1 @@
-"""What clients speak: an API a module or package, on the same pipelines."""
+"""The HTTP APIs that clients use; each is a module or a package, on the same pipelines."""

@@ -1,4 +1,4 @@
-"""What an API adds to the application."""
+"""The base class of an API: what it adds to the application."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,26 +11,26 @@ from ..upstream.client import UpstreamClient
 
 
 class Api:
-    """One API on the pipelines: its endpoints, and what belongs to them."""
+    """One API on the pipelines: its endpoints, the middlewares that they need, and the routes."""
 
     endpoints: Sequence[Endpoint] = ()
     steps: Sequence[Plugin] = ()
     """Middlewares that read and judge a body before the gate."""
     body_limits: Mapping[str | tuple[str, str], int] = {}
-    """Bytes, by path, or by path and media type, where they are not the gateway's."""
+    """In bytes, by path, or by path and media type, where the limit is not the gateway's own."""
     prefix: str | None = None
-    """What the paths begin with whose refusals are in this API's form, endpoints or not."""
+    """Refusals of paths that begin so are in this API's form, also where there is no endpoint."""
     free_paths: Sequence[str] = ()
-    """What the paths begin with that may be read without a client's key."""
+    """Paths that begin so can be read without a client key."""
 
     def format_error(self, refusal: web.Response) -> web.Response:
-        """Put a refusal into the form that this API's clients read."""
+        """Return a refusal in the form that this API's clients read."""
         return plain_text(refusal)
 
     def add_routes(self, app: web.Application, client: UpstreamClient) -> None:
-        """Add the routes, and what they share."""
+        """Add the routes to app, and what their handlers share."""
 
 
 def add_route(app: web.Application, path: str, handler: Handler, name: str | None = None) -> None:
-    """Serve path to any method: a wrong one is refused by a middleware or handler, and counted."""
+    """Route every method of path to handler: a wrong method is refused there, and counted."""
     app.router.add_route("*", path, handler, name=name, expect_handler=defer_continue)

@@ -1,4 +1,4 @@
-"""The pages beside the endpoints, for who looks after the gateway; and what is nowhere."""
+"""The pages for operators: metrics and health checks."""
 
 from aiohttp import web
 
@@ -35,7 +35,7 @@ def add_page(app: web.Application, path: str, page: Handler) -> None:
 
 
 async def wrong_method(request: web.Request) -> web.Response:
-    """Refuse any other method on a page."""
+    """Refuse any other method on a page with 405."""
     raise web.HTTPMethodNotAllowed(
         request.method, READ_METHODS, text=f"{request.path} takes GET or HEAD\n"
     )

@@ -1,4 +1,4 @@
-"""The plain API: text to /tts, audio to /stt, and what comes back."""
+"""The plain API: text to /tts, audio to /stt."""
 
 from aiohttp import web
 
@@ -16,12 +16,12 @@ TRANSCRIPTS = AnswerFormat(lambda call: TranscriptsBody(call, Unwrapper()))
 
 
 class PlainApi(Api):
-    """The two endpoints that there always are."""
+    """The endpoints /tts and /stt."""
 
     endpoints = (TTS, STT)
 
     def add_routes(self, app: web.Application, client: UpstreamClient) -> None:  # noqa: ARG002
-        """Add a route for each."""
+        """Add a route for each endpoint."""
         add_route(app, TTS.path, tts, name=TTS.route)
         add_route(app, STT.path, stt, name=STT.route)
 
@@ -44,6 +44,6 @@ async def stt(request: web.Request) -> web.StreamResponse:
 
 
 async def nowhere(_request: web.Request) -> web.Response:
-    """Refuse a path that leads nowhere."""
+    """Refuse an unknown path with 404."""
     paths = ", ".join(f"{endpoint.noun} to {endpoint.path}" for endpoint in PlainApi.endpoints)
     raise web.HTTPNotFound(text=f"there is nothing at this path; send {paths}\n")

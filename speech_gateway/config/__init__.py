@@ -1,1 +1,1 @@
-"""What an operator decides: the settings, where they come from, and the files that they name."""
+"""The settings: what they are, where they come from, and the files that they name."""

@@ -1,4 +1,4 @@
-"""Addresses: the clients', those that are listened on, and the backend's."""
+"""Addresses, as data: of clients, of listeners and of the backend."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ def parse_address(text: str) -> Address:
     """Return the address that text is, or begins with: some proxies add the port.
 
     ``192.0.2.1``, ``192.0.2.1:80``, ``2001:db8::1``, ``[2001:db8::1]`` and ``[2001:db8::1]:80``. An
-    IPv4 address that a socket for both kinds shows as IPv6 is IPv4 (RFC 4291, section 2.5.5.2).
+    IPv4 address that a dual-stack socket shows as IPv6 is IPv4 (RFC 4291, section 2.5.5.2).
 
     Raises:
         ValueError: it is none of these.

@@ -1,4 +1,4 @@
-"""The keys that clients show, in a file that may change while the gateway runs."""
+"""The client keys: a file that is read again when it changes."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from .watched_file import WatchedFile
 MIN_LENGTH = 16
 MAX_BYTES = 64 * 1024 * 1024
 BATCH = 200
-"""Lines that are read before another thread gets its turn: about a millisecond."""
+"""Lines after which other threads get a turn: about a millisecond."""
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _KEY = re.compile(rf"[\x21-\x7e]{{{MIN_LENGTH},512}}")
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
@@ -20,7 +20,7 @@ _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
 log = logging.getLogger(__name__)
 
 Names = dict[bytes, str]
-"""Whose key it is, by the key's SHA-256; a client may have several, as while they are changed."""
+"""The client's name by its key's SHA-256; a client may have several keys, as during a change."""
 
 
 class ClientKeys:
@@ -45,10 +45,10 @@ class ClientKeys:
             raise ValueError("must hold a client key, as a line of a name and a key")
 
     def name_of(self, key: str) -> str | None:
-        """Return whose key it is.
+        """Return the name of the client that key belongs to.
 
-        The time tells nothing of how much of it is right: what is compared are digests, which
-        nobody can steer towards those of the keys.
+        The comparison leaks no part of a key by its timing: it compares digests, which nobody can
+        steer towards those of the keys.
         """
         return self.file.value.get(_digest(key.encode("utf-8", "surrogateescape")))
 

@@ -23,14 +23,14 @@ Go's form of flags is taken as well: -listen :8080, -listen=:8080, --listen=:808
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """What was given, by the flags' names without dashes, and what is wrong with it."""
+    """What was given, by the flags' names without dashes, and the problems found."""
 
     given: Mapping[str, tuple[str, ...]]
     problems: tuple[str, ...]
 
 
 def read(options: Iterable[Option], argv: Sequence[str]) -> CommandLine:
-    """Return what argv says; a flag may come again, and the settings judge whether it may."""
+    """Return what argv says. A flag may be given again; whether that is right is judged later."""
     options = list(options)
     switches = {option.name for option in options if option.switch} | {CHECK, HELP, "h"}
     known = {option.name for option in options} | {CONFIG} | switches

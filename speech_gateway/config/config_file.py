@@ -1,4 +1,4 @@
-"""The file of settings: YAML, its values taken as the text that is written.
+"""The config file: YAML, whose values are taken as they are written.
 
 ``token: 0123`` is the token 0123, whatever number YAML would make of it.
 """
@@ -16,7 +16,7 @@ from .plugin_loader import with_options
 
 @dataclass(frozen=True, slots=True)
 class ConfigFile:
-    """What the file says, by the settings' names, and what is wrong with it."""
+    """What the file says, by the settings' names, and the problems found."""
 
     given: Mapping[str, tuple[str, ...]]
     problems: tuple[str, ...]
@@ -77,7 +77,7 @@ def _texts(node: yaml.Node, *, mappings: bool) -> tuple[str, ...] | None:
 
 
 def _text_with_options(value: yaml.Node, options: yaml.Node) -> str | None:
-    """Return a value and the options behind it, as one text; None where they are no mapping."""
+    """Return a value and its options as one text; None where the options are no mapping."""
     if not _is_scalar(value) or not isinstance(options, yaml.MappingNode):
         return None
     try:

@@ -1,11 +1,11 @@
-"""Reads what an operator names: within bounds, whatever it is."""
+"""Reads the files that an operator names, of bounded size."""
 
 import errno
 import os
 from pathlib import Path
 
 MAX_BYTES = 1024 * 1024
-"""Of a file of settings, of a pipeline or of voices."""
+"""Bytes of a config file, a pipeline or a file of voices."""
 
 
 def read_bounded(path: Path, max_bytes: int = MAX_BYTES) -> bytes:

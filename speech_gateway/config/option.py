@@ -1,4 +1,4 @@
-"""What defines a setting."""
+"""The definition of a setting."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ class Option:
     default: str | None = None
     repeatable: bool = False
     takes_mappings: bool = False
-    """Whether the config file may have a mapping of options behind a value."""
+    """Whether a value in the config file may have a mapping of options."""
     switch: bool = False
     """Whether the flag alone, without a value, means true."""
     example: str | None = None
-    """For the commented file of all settings, where there is no default."""
+    """Shown in the commented config file, where there is no default."""

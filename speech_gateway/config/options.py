@@ -1,4 +1,4 @@
-"""The settings: each defined once, for the command line, the environment, the file and the help."""
+"""The settings, each defined once: for the command line, the environment, the file and the help."""
 
 from importlib.util import find_spec
 from pathlib import Path

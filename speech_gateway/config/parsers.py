@@ -1,4 +1,4 @@
-"""How a setting's text becomes its value; each ValueError says what the value may be."""
+"""Parsers of the settings' values; each ValueError says what the value may be."""
 
 import math
 import os
@@ -115,7 +115,7 @@ def share(text: str) -> float:
 
 
 def hops(text: str) -> tuple[tuple[Network, ...], ...]:
-    """Parse the proxies on the way: ``;`` between hops, ``,`` between those that may be one."""
+    """Parse the trusted proxies: ``;`` between hops, ``,`` between the addresses of one hop."""
     try:
         return tuple(
             tuple(_network(network.strip()) for network in hop.split(","))
@@ -129,7 +129,7 @@ def hops(text: str) -> tuple[tuple[Network, ...], ...]:
 
 
 def _network(text: str) -> Network:
-    """Parse an address or a network; one of IPv4-mapped addresses is one of IPv4 addresses."""
+    """Parse an address or a network; an IPv4-mapped one becomes IPv4."""
     network = ip_network(text)
     if isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED):
         mapped = network.network_address.ipv4_mapped
@@ -138,21 +138,21 @@ def _network(text: str) -> Network:
 
 
 def token(text: str) -> str:
-    """Check a bearer token: it goes into a header."""
+    """Check a bearer token, which goes into a header."""
     if not _TOKEN.fullmatch(text):
         raise ValueError("must be visible ASCII characters without spaces")
     return text
 
 
 def text_value(text: str) -> str:
-    """Take a text as it is, so that it is one."""
+    """Check a printable text."""
     if not text.strip() or not text.isprintable():
         raise ValueError("must be a printable text")
     return text
 
 
 def switch(text: str) -> bool:
-    """Parse true or false, in the words that are usual."""
+    """Parse a boolean in its usual spellings."""
     word = text.strip().lower()
     if word not in _ON + _OFF:
         raise ValueError("must be true or false")
@@ -160,7 +160,7 @@ def switch(text: str) -> bool:
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """Return a parser that takes the choices alone, in any case."""
+    """Return a parser that accepts only the choices, in any case."""
 
     def parse(text: str) -> str:
         word = text.strip().lower()

@@ -1,6 +1,6 @@
-"""Finds an operator's plugins: ``package.module:factory``, with options for the factory or without.
+"""Loads an operator's plugins: ``package.module:factory``, with or without options.
 
-Options stand behind the reference, as a JSON object; the config file may give them as a mapping.
+Options follow the reference as a JSON object; in the config file they are a mapping.
 """
 
 import importlib
@@ -17,22 +17,24 @@ from ..errors import StartupError
 from ..middlewares import Plugin
 
 _FAULTS = (Exception, SystemExit)
-"""What an operator's code may raise; one that calls sys.exit would end the start without a word."""
+"""What an operator's code may raise; without this, one that calls sys.exit would end the start
+silently.
+"""
 _REFERENCE = re.compile(r"[^,{]*")
 
 
 @dataclass(frozen=True, slots=True)
 class NamedPlugin:
-    """A plugin, and what the operator calls it by."""
+    """A plugin, and the reference that it was loaded by."""
 
     reference: str
     plugin: Plugin
 
     async def setup(self, app: web.Application) -> None:
-        """Let the plugin take its place.
+        """Set the plugin up.
 
         Raises:
-            StartupError: it cannot.
+            StartupError: it cannot be set up.
         """
         try:
             await self.plugin.setup(app)
@@ -41,7 +43,7 @@ class NamedPlugin:
 
 
 def load_all(text: str) -> list[NamedPlugin]:
-    """Return the plugins that text names, with commas between them; raises as ``load`` does."""
+    """Return the plugins in text, which are separated by commas; raises as ``load`` does."""
     return [load(reference, options) for reference, options in _references(text)]
 
 
@@ -70,7 +72,7 @@ def load(reference: str, options: Mapping[str, Any] | None = None) -> NamedPlugi
 
 
 def with_options(reference: str, options: Mapping[str, Any]) -> str:
-    """Return the text that names a plugin with options."""
+    """Return the text that stands for a plugin with options."""
     return f"{reference} {json.dumps(options)}" if options else reference
 
 

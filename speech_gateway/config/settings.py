@@ -1,4 +1,4 @@
-"""The settings, as the rest of the gateway sees them: checked, or all that is wrong at once."""
+"""The settings, checked, as the rest of the gateway reads them."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All that an operator may decide, checked. Times are in seconds."""
+    """All settings, checked. Times are in seconds."""
 
     listen: ListenAddress
     skit_url: UpstreamAddress | None
@@ -36,7 +36,7 @@ class Settings:
     max_body_bytes: int
     max_tts_text_size: int
     pipelines: Mapping[str, Pipeline]
-    """By the endpoint's name."""
+    """By the service's name."""
     max_connections: int
     max_queue: int
     queue_timeout: float
@@ -66,7 +66,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     """Return the settings, and whether they were only to be checked.
 
     Raises:
-        StartupError: with all that is wrong.
+        StartupError: with all problems at once.
         SystemExit: after ``--help`` was printed.
     """
     sources = read_sources(OPTIONS, argv, environ)
@@ -86,7 +86,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
 
 
 def warnings(settings: Settings) -> list[str]:
-    """Return what is allowed and hardly meant, for people, a line each."""
+    """Return warnings for people, a line each: what is allowed but probably a mistake."""
     return [
         f"{name}-pipeline {warning}"
         for name, pipeline in settings.pipelines.items()
@@ -95,12 +95,12 @@ def warnings(settings: Settings) -> list[str]:
 
 
 def _tokens(given: Mapping[str, Given]) -> list[str]:
-    """Return which of the settings that tell the token are given."""
+    """Return which of the settings for the token are given."""
     return [name for name in ("token", "token-file") if name in given and given[name].texts]
 
 
 def _with_credential(given: Mapping[str, Given], environ: Mapping[str, str]) -> Mapping[str, Given]:
-    """Take the token from a credential (systemd.exec(5)) where it is given nowhere else."""
+    """Use a credential (systemd.exec(5)) as the token file where no token is given otherwise."""
     path = Path(environ.get("CREDENTIALS_DIRECTORY", ""), TOKEN_CREDENTIAL)
     if _tokens(given) or not path.is_absolute() or not exists(path):
         return given
@@ -108,7 +108,7 @@ def _with_credential(given: Mapping[str, Given], environ: Mapping[str, str]) -> 
 
 
 def _parse(all_given: Mapping[str, Given]) -> tuple[dict[str, list[Any]], list[str]]:
-    """Return each option's values, parsed, and what is wrong with them."""
+    """Return each option's parsed values, and the problems found."""
     parsed: dict[str, list[Any]] = {}
     problems = []
     for option in OPTIONS:

@@ -1,7 +1,7 @@
-"""Where settings come from: the command line, the environment, a YAML file, in this order.
+"""Where settings come from: the command line, the environment, the config file, in this order.
 
-Every value stays text, with its origin, for its own parser to judge: so that all problems can be
-told at once.
+A value stays text, with its origin, until its parser judges it: so all problems can be told at
+once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,16 +16,16 @@ from .parsers import switch
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What was given for one setting, and where."""
+    """The texts given for one setting, and their origin."""
 
     texts: tuple[str, ...]
-    """Empty where the default was asked for."""
+    """Empty when the default was asked for."""
     origin: str
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All that was given, and what is wrong with the way it was given."""
+    """Everything that was given, and the problems found."""
 
     given: Mapping[str, Given]
     wants_help: bool

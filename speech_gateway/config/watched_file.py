@@ -1,4 +1,4 @@
-"""A file that the operator may change while the gateway runs."""
+"""A file that is read again when it changes."""
 
 import asyncio
 import hashlib
@@ -13,11 +13,11 @@ from aiohttp import web
 from .files import read_bounded
 
 CHECK_INTERVAL = 1.0
-"""Seconds between two looks at whether the file has changed."""
+"""Seconds between two checks of whether the file has changed."""
 SETTLE_TIME = 0.5
-"""Seconds for which a changed file must stay as it is before it is read.
+"""Seconds for which a changed file must stay unchanged before it is read.
 
-Whoever rewrites a file in place empties it first and then writes it piece by piece.
+An editor that rewrites a file in place empties it first and writes it piece by piece.
 """
 
 T = TypeVar("T")
@@ -25,18 +25,17 @@ _State = tuple[int, ...]
 _NEVER_READ: _State = ()
 _MISSING: _State = (-1,)
 _IRREGULAR: _State = (0,)
-"""A pipe, say, as of a shell's ``<(...)``: it can be read only once."""
+"""Not a regular file, such as the pipe of a shell's ``<(...)``, which can be read only once."""
 
 log = logging.getLogger(__name__)
 
 
 class WatchedFile(Generic[T]):
-    """What parse makes of a file's bytes, made again when the file has changed.
+    """The parsed content of a file, parsed again when the file has changed.
 
-    A changed file that cannot be read, or that parse refuses, is not taken: the value from before
-    stays, and the log says so once. Files are read and parsed in a thread, whoever asks meanwhile
-    is answered with the value from before. Subject is how the log speaks of the value: "the client
-    keys are".
+    When a changed file cannot be read or parsed, the value stays as it was, and the log says so
+    once. Reading and parsing happen in a thread; the old value is valid meanwhile. Subject is how
+    the log speaks of the value: "the client keys are".
 
     Raises:
         OSError: the file cannot be read, or is larger than max_bytes.
@@ -66,7 +65,7 @@ class WatchedFile(Generic[T]):
         self._look: asyncio.Task[None] | None = None
 
     async def watching(self, _app: web.Application) -> AsyncIterator[None]:
-        """Look at the file now and then, as long as the application runs (its cleanup_ctx)."""
+        """Check the file regularly while the application runs (a cleanup_ctx of aiohttp's)."""
         watch = asyncio.create_task(self._watch())
         yield
         tasks = [task for task in (watch, self._look) if task is not None]
@@ -75,7 +74,7 @@ class WatchedFile(Generic[T]):
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Look at the file at once, and return when its value is what the file says."""
+        """Check the file now; return when the value is up to date."""
         # Several may wait for the same look: one that leaves must not end it.
         if self._look is not None and not self._look.done():
             await asyncio.shield(self._look)  # which may have looked before the last change
@@ -101,9 +100,9 @@ class WatchedFile(Generic[T]):
         await in_thread(self._take, state)
 
     def _state(self) -> _State:
-        """Return what differs after any change.
+        """Return what differs after any change of the file.
 
-        The time of change (ctime) differs even when size, inode and time of modification do not.
+        The time of change (ctime) differs even when size, inode and modification time do not.
         """
         try:
             found = self._path.stat()

@@ -1,4 +1,4 @@
-"""YAML that somebody wrote: read, or refused with the line that is wrong."""
+"""Parses YAML; errors name the line."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ import yaml
 
 
 def load(text: str) -> Any:
-    """Return the document in text, of YAML's own types.
+    """Return the document in text, as Python's types.
 
     Raises:
-        ValueError: it is none; the message says where.
+        ValueError: it is no YAML; the message says where.
     """
     try:
         return yaml.safe_load(text)
@@ -18,10 +18,10 @@ def load(text: str) -> Any:
 
 
 def compose(text: str) -> yaml.Node | None:
-    """Return the document in text as it is written, no types made of it; None when it is empty.
+    """Return the document in text as nodes, whose scalars keep their text; None when it is empty.
 
     Raises:
-        ValueError: it is none; the message says where.
+        ValueError: it is no YAML; the message says where.
     """
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)  # scalars keep what is written
@@ -30,10 +30,10 @@ def compose(text: str) -> yaml.Node | None:
 
 
 def construct_mapping(node: yaml.MappingNode) -> dict[str, Any]:
-    """Return what a mapping in a composed document holds, of YAML's own types.
+    """Return a mapping of a composed document as Python's types.
 
     Raises:
-        ValueError: it holds what none of them is, a key that is no text, or a key twice.
+        ValueError: it has an unknown tag, a key that is no text, or a key twice.
     """
     try:
         mapping = yaml.constructor.SafeConstructor().construct_document(node)

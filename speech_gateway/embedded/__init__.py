@@ -1,4 +1,4 @@
-"""The bundled engine: StreamKit's protocol, spoken by espeak-ng and heard by PocketSphinx.
+"""The bundled engine: StreamKit's protocol, with espeak-ng and PocketSphinx.
 
-A process of its own. The gateway knows nothing of it but its address.
+It is a process of its own. The gateway knows only its address, and how to start it (launcher).
 """

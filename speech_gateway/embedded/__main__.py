@@ -21,7 +21,7 @@ from ..server.listeners import Bounds, listen
 from .launcher import READY, missing_parts
 
 REMOVALS = 3
-"""A socket may be bound, and may be given its name, while the folder is emptied."""
+"""The folder is emptied more than once, as a socket may be created meanwhile."""
 
 
 def main() -> int:
@@ -74,7 +74,7 @@ async def _serve(address: ListenAddress, *, child: bool) -> None:
 
 
 def _end_with_parent(folder: Path) -> None:
-    """Wait for the end of standard input, which comes however the parent ends."""
+    """End the process when standard input ends, which happens however the parent ends."""
     while os.read(0, 1):
         pass
     for _ in range(REMOVALS):

@@ -1,4 +1,4 @@
-"""StreamKit's two routes, as far as the gateway's pipelines need them."""
+"""StreamKit's routes, as far as the gateway uses them."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The two parts of a call, read as they come."""
+"""Reads the two parts of a call as they come."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
@@ -9,11 +9,11 @@ CONFIG_LIMIT = 256 * 1024
 
 
 class CallError(Exception):
-    """The call is not as the protocol wants it; the message says what is wrong."""
+    """The call does not follow the protocol; the message says what is wrong."""
 
 
 class ByteSource(Protocol):
-    """Where a body comes from; ``readany`` returns nothing at its end."""
+    """The source of a body; ``readany`` returns nothing at its end."""
 
     async def readany(self) -> bytes: ...
 
@@ -63,7 +63,7 @@ class CallReader:
             raise CallError(f"{place} must be '{name}'")
 
     async def _event(self, at_end: str) -> Event:
-        """Return what comes next; where nothing does, raise CallError with at_end."""
+        """Return the next event; raise CallError with at_end when there is none."""
         try:
             while (event := next(self._events, None)) is None:
                 piece = await self._source.readany()

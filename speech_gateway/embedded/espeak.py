@@ -19,11 +19,11 @@ _CALLBACK = ctypes.CFUNCTYPE(
 
 
 class EspeakError(Exception):
-    """The library did not do what was asked."""
+    """espeak-ng reported an error."""
 
 
 class Espeak:
-    """The library, of which a process has one; calls from several threads take turns.
+    """espeak-ng, of which a process can have one instance; calls from several threads take turns.
 
     A sentence takes milliseconds, so turns are short.
     """

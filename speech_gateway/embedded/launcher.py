@@ -1,4 +1,4 @@
-"""The bundled engine, from outside: a process that is started, watched and started again."""
+"""Starts the bundled engine as a process, watches it, and restarts it."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from ..tasks import cancel_and_wait
 START_TIMEOUT = 60.0
 STOP_TIMEOUT = 5.0
 SHORT_LIFE = 10.0
-"""Seconds; an engine that lived shorter waits longer before it is started again."""
+"""Seconds; after a shorter life, the pause before the restart grows."""
 FIRST_PAUSE = 0.1
 MAX_PAUSE = 5.0
 READY = b"ready\n"
@@ -32,26 +32,26 @@ log = logging.getLogger(__name__)
 
 
 def missing_parts() -> list[str]:
-    """Return the packages that the bundled engine lacks."""
+    """Return the packages that the bundled engine needs and that are not installed."""
     return [name for module, name in _PARTS.items() if importlib.util.find_spec(module) is None]
 
 
 class Engine:
-    """Keeps one engine process running, on a unix socket that nobody else can reach.
+    """Keeps one engine process running, on a unix socket that no other user can connect to.
 
-    Once the engine serves, its socket is held open and the file removed: however the gateway ends,
-    nothing is left of it, and nobody tidies it away meanwhile.
+    Once the engine serves, its socket is held open and the file removed. So nothing is left behind
+    however the gateway ends, and no cleaning of temporary files breaks the connection.
     """
 
     def __init__(self) -> None:
         self._socket: int | None = None
-        """Refers to the socket of the engine that served last (open(2), O_PATH)."""
+        """A file descriptor of the socket of the engine that was started last (open(2), O_PATH)."""
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> UpstreamAddress:
-        """Where the engine listens once it has started, as long as it lives."""
+        """The engine's address; valid once it has started."""
         return UpstreamAddress(unix_path=f"/proc/self/fd/{self._socket}")
 
     async def start(self) -> None:
@@ -64,7 +64,7 @@ class Engine:
         self._keeper = asyncio.create_task(self._keep(process))
 
     async def stop(self) -> None:
-        """Stop the engine, also one that is about to start."""
+        """Stop the engine, also while it is starting."""
         if self._keeper is not None:
             await cancel_and_wait(self._keeper)
         if self._process is not None:
@@ -123,7 +123,7 @@ class Engine:
         return process
 
     def _hold(self, path: Path) -> None:
-        """Have the address lead to path's socket, which needs its file no longer."""
+        """Make the address refer to the socket at path, whose file is then no longer needed."""
         held = os.open(path, os.O_PATH | os.O_CLOEXEC)
         if self._socket is None:
             self._socket = held

@@ -1,4 +1,4 @@
-"""What a pipeline asks of this engine."""
+"""What a pipeline asks of the bundled engine."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ SLOWEST, FASTEST = 0.25, 4.0
 
 
 class PlanError(Exception):
-    """The pipeline cannot run here; ``status`` is 400 when it is wrong, 501 when it is foreign."""
+    """The pipeline cannot run here; ``status`` is 400 if it is wrong, 501 if unsupported."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)

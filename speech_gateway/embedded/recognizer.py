@@ -1,9 +1,9 @@
-"""Speech to text, in a process of its own: PocketSphinx never lets go of the interpreter.
+"""Speech to text, in a process of its own, as PocketSphinx never releases the GIL.
 
-Standard input carries requests, a length (4 bytes, big-endian) before each piece of Ogg/Opus and
-0 after the last; a request begins with a JSON line of its plan. Standard output carries JSON lines:
-``{"heard": true}`` once audio has decoded, ``{"line": ...}`` for each utterance, then
-``{"end": true}`` or ``{"error": ...}``.
+Standard input carries requests, a length (4 bytes, big-endian) before each piece of Ogg/Opus and 0
+after the last; a request begins with a JSON line of its plan. Standard output carries JSON lines:
+``{"heard": true}`` once audio has decoded, ``{"line": ...}`` for each utterance, then ``{"end":
+true}`` or ``{"error": ...}``.
 """
 
 import json
@@ -24,7 +24,7 @@ MARGIN = bytes(BYTES_PER_SECOND * 15 // 100)
 VAD_MODE = Vad.MEDIUM_STRICT
 """The laxer ones take half a second of pause for speech."""
 GAUSSIANS = 8
-"""Scored for each frame, twice the default: a quarter slower, and "quick" is no longer "week"."""
+"""Gaussians scored for each frame, twice the default: 25 % slower, with fewer wrong words."""
 
 
 class _Upload:
@@ -73,10 +73,10 @@ def samples(upload: _Upload) -> Iterator[bytes]:
 
 
 class Listener:
-    """Finds utterances and decodes each as soon as it has ended.
+    """Finds utterances, and decodes each when it has ended.
 
-    Whole, because the model's input is normalised over the utterance: decoded while it comes, the
-    first words suffer, and what one client said would colour what the next is heard to say.
+    An utterance is decoded whole because the model's input is normalised over it: decoded while it
+    comes, its first words suffer, and one client's speech would affect the next one's transcript.
     """
 
     def __init__(self, decoder: Decoder, longest: float) -> None:
@@ -141,7 +141,7 @@ def transcription(text: str, began: float, ended: float) -> str:
 
 
 def serve_one(decoder: Decoder, requests: BinaryIO, answers: TextIO) -> None:
-    """Hear one request out."""
+    """Transcribe one request."""
 
     def say(**message: object) -> None:
         print(json.dumps(message), file=answers, flush=True)

@@ -1,4 +1,4 @@
-"""The recognizers: processes that hear, kept warm, one a request."""
+"""A pool of recognizer processes, one for each request."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ class Recognizer:
 
 
 class Recognizers:
-    """Lends recognizers to requests: a new one when none is free, at most ``warm`` kept after."""
+    """Lends recognizers to requests; starts a new one when none is free, keeps at most ``warm``."""
 
     def __init__(self, warm: int) -> None:
         self._warm = warm
@@ -109,7 +109,7 @@ class Recognizers:
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[Recognizer]:
-        """Lend a recognizer for one request; one that was left in the middle is not used again."""
+        """Lend a recognizer for one request; it is not used again when the request did not end."""
         recognizer = await self._take()
         reusable = False
         try:

@@ -15,13 +15,13 @@ PAGE_MICROSECONDS = 20_000
 BLOCK_SECONDS = 0.1
 BIT_RATE = 32_000
 PAUSE_SECONDS = 0.5
-"""Between sentences, as a speaker makes it: whoever listens hears where one ends."""
+"""Between sentences."""
 
 _SENTENCE_END = re.compile(r"(?<=[.!?…;:])\s+|\n+|(?<=[。！？])")  # noqa: RUF001 - as they are written
 
 
 def sentences(text: str, least: int) -> Iterator[str]:
-    """Yield text's sentences; those under least characters go with what follows."""
+    """Yield text's sentences; those under least characters are joined with what follows."""
     held = ""
     for sentence in _SENTENCE_END.split(text):
         if not sentence.strip():
@@ -44,7 +44,7 @@ class Voice(Protocol):
 
 
 def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[bytes]:
-    """Yield Ogg pages, a tenth of a second or so at a time; nothing is spoken ahead of need."""
+    """Yield Ogg pages, about 0.1 s at a time; nothing is spoken before it is needed."""
     encoder = _OpusEncoder(voice.sample_rate)
     pause = b""
     for sentence in sentences(text, plan.min_chunk):

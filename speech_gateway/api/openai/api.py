@@ -1,4 +1,4 @@
-"""OpenAI's audio API on the gateway's pipelines: what is added to the application for it."""
+"""OpenAI's audio API: what it adds to the application."""
 
 from aiohttp import web
 
@@ -24,17 +24,17 @@ PAGES = {
 }
 OPTIONAL_SLASH = "{slash:/?}"
 WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
-"""Where clients look whose base URL lacks its end."""
+"""Paths that clients request when their base URL lacks the /v1 at its end."""
 
 
 class OpenAIApi(Api):
-    """The endpoints, the step that reads an order before the gate, and the routes."""
+    """The two audio endpoints, the lists of models and voices, and their routes."""
 
     prefix = "/v1"
     free_paths = ("/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices")
 
     def format_error(self, refusal: web.Response) -> web.Response:
-        """Put a refusal into the form of OpenAI's."""
+        """Return a refusal in OpenAI's form."""
         return as_openai(refusal)
 
     def __init__(self, settings: Settings) -> None:
@@ -55,7 +55,7 @@ class OpenAIApi(Api):
         ]
 
     def add_routes(self, app: web.Application, client: UpstreamClient) -> None:
-        """Add the routes, and what they share."""
+        """Add the routes to app, and what their handlers share."""
         app[RESOURCES] = resources = Resources(
             client,
             self._voices,

@@ -1,4 +1,4 @@
-"""The two endpoints of OpenAI's audio API that speak and listen."""
+"""The endpoints of OpenAI's audio API: speech and transcriptions."""
 
 from dataclasses import replace
 
@@ -30,4 +30,4 @@ TRANSCRIPTIONS = Endpoint(
     format_error=as_openai,
 )
 SPEECH_BY_GET = replace(SPEECH, methods=("POST", "GET"))
-"""For players that take a URL; whoever can make one open it has it spoken."""
+"""For players that open a URL. Anybody who gets a user to open one has it spoken."""

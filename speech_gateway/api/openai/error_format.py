@@ -1,4 +1,4 @@
-"""Refusals in OpenAI's words: ``{"error": {"message", "type", "param", "code"}}``."""
+"""Errors in OpenAI's form: ``{"error": {"message", "type", "param", "code"}}``."""
 
 import json
 import logging
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 class FieldError(web.HTTPBadRequest):
-    """A field of the request that is wrong; the message says what would be right."""
+    """A field of the request is wrong; the message says what would be right."""
 
     def __init__(self, param: str, message: str) -> None:
         super().__init__(text=f"{param}: {message}\n")
@@ -27,13 +27,13 @@ class FieldError(web.HTTPBadRequest):
 
 
 def cannot_keep(error: OSError) -> web.HTTPException:
-    """Return the 500 for audio that the gateway's own disk does not take: worth another try."""
+    """Return the 500 for audio that the gateway's own disk does not take; a retry may succeed."""
     log.error("audio cannot be kept in a temporary file: %s", error)
     return web.HTTPInternalServerError(text=f"{BROKEN}\n")
 
 
 def error_object(message: str, status: int, param: str | None = None) -> dict[str, object]:
-    """Return what stands for an error in an answer or an event."""
+    """Return the error object of an answer or of an event."""
     server = status >= HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "server_error" if server else "invalid_request_error"
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -47,7 +47,7 @@ def error_object(message: str, status: int, param: str | None = None) -> dict[st
 
 
 def as_openai(refusal: web.Response) -> web.Response:
-    """Return refusal as OpenAI's clients read one."""
+    """Return refusal in OpenAI's form."""
     return web.json_response(
         {"error": _error_of(refusal)},
         status=refusal.status,
@@ -56,7 +56,7 @@ def as_openai(refusal: web.Response) -> web.Response:
 
 
 def error_event(refusal: web.Response) -> bytes:
-    """Return the event with which a stream of events fails."""
+    """Return the event that tells, within a stream of events, that the request failed."""
     event = {"type": "error", "error": _error_of(refusal)}
     return b"event: error\ndata: " + json.dumps(event).encode() + b"\n\n"
 

@@ -1,7 +1,7 @@
-"""The languages that OpenAI's clients name, in the words that they use, and Whisper's codes."""
+"""Languages: what OpenAI's clients call them, and Whisper's codes."""
 
 AUTO = "auto"
-"""Has the language detected, where the pipeline's model can."""
+"""The language is detected, where the pipeline's model can."""
 
 _NAMES = (
     "af afrikaans, am amharic, ar arabic, as assamese, az azerbaijani, ba bashkir, be belarusian, "
@@ -39,10 +39,11 @@ _CODES = {name: code for code, name in NAMES.items()} | _OTHER_NAMES
 
 
 def code_of(language: str) -> str | None:
-    """Return the code of a language that is given as code, tag (RFC 5646) or name, in any case.
+    """Return the code of a language that is given as a code, a tag (RFC 5646) or a name, in any
+    case.
 
-    ``en``, ``EN``, ``en-US``, ``eng`` and ``English`` are all told apart from what is no language:
-    None. A code that Whisper does not know is for the backend to judge.
+    ``en``, ``EN``, ``en-US``, ``eng`` and ``English`` are all ``en``. What is no language is None.
+    A code that Whisper does not know is left to the backend.
     """
     word = language.strip().lower()
     if word in _CODES:
@@ -54,7 +55,7 @@ def code_of(language: str) -> str | None:
 
 
 def name_of(code: str) -> str:
-    """Return OpenAI's name for a language; what it has no name for, as it is."""
+    """Return OpenAI's name for a language code, or the code itself where it has none."""
     return NAMES.get(code.lower(), code)
 
 
@@ -76,4 +77,4 @@ _THREE_LETTERS = {
     "ukr": "uk",
     "zho": "zh",
 }
-"""Of ISO 639-2, for the languages that are asked for most."""
+"""ISO 639-2, for the most common languages."""

@@ -1,4 +1,4 @@
-"""The lists that clients ask for before they speak."""
+"""The lists of models and voices, which clients request first."""
 
 from aiohttp import web
 
@@ -8,9 +8,9 @@ from .resources import RESOURCES
 SPEAKING = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 LISTENING = ("whisper-1", "gpt-4o-transcribe")
 MODELS = (*SPEAKING, *LISTENING)
-"""What clients may call the pipelines; all of a kind are the same one."""
+"""Names that clients may give to the two pipelines."""
 SINCE = 1_700_000_000
-"""A time that clients expect of a model (Unix seconds)."""
+"""When a model was created (Unix seconds); clients expect the field."""
 
 
 async def models(request: web.Request) -> web.Response:
@@ -40,7 +40,7 @@ async def voices(request: web.Request) -> web.Response:
 
 
 async def nowhere(request: web.Request) -> web.Response:
-    """Refuse what else there is at OpenAI's, and what a base URL without its end leads to."""
+    """Refuse other paths of OpenAI's, and those of a base URL without /v1."""
     message = f"there is no {request.method} {request.path} here; see /v1/models"
     if not request.path.startswith("/v1/"):
         message = "OpenAI's API is under /v1 here; have the client's base URL end with it"
@@ -48,7 +48,7 @@ async def nowhere(request: web.Request) -> web.Response:
 
 
 def _model(request: web.Request, name: str) -> dict[str, object]:
-    """Return what a list says of a model; its voices are told as Speaches does."""
+    """Return a model's entry; its voices are listed as Speaches does."""
     described = {
         "id": name,
         "object": "model",

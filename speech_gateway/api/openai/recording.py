@@ -1,6 +1,7 @@
-"""What is said in an upload, as the Opus that the backend takes: converted once, kept, read again.
+"""An upload's audio as the Opus that the backend takes: converted once, kept, and read again.
 
-A client may tell the language behind the audio, when it was being recognised already.
+It is read again when a client tells the language behind the audio, while that was being transcribed
+in another.
 """
 
 import asyncio
@@ -18,17 +19,17 @@ from .transcription_form import FILE
 from .uploads import READ_AT_ONCE, Upload
 
 HELD_IN_MEMORY = 1024 * 1024
-"""Bytes of converted audio; the rest is on disk."""
+"""Bytes of converted audio that are held in memory; the rest is on disk."""
 FIELDS_GRACE = 0.5
-"""Seconds in which fields may follow the audio before it is recognised without them."""
+"""Seconds to wait for fields behind the audio before it is transcribed without them."""
 
 
 class WrongLanguageError(Exception):
-    """The language that the audio is being recognised in has turned out to be another one."""
+    """The audio is being transcribed in another language than the client has told since."""
 
 
 class Recording:
-    """Takes an upload through a conversion, from the block's begin to its end."""
+    """Converts an upload from the beginning of an ``async with`` block to its end."""
 
     def __init__(self, upload: Upload, conversion: Conversion) -> None:
         self._upload = upload
@@ -40,9 +41,9 @@ class Recording:
         self._failure: Exception | None = None
         self._changed = asyncio.Event()
         self.complete = asyncio.Event()
-        """Whether the upload has ended, well or not: no field is still to come."""
+        """Set when the upload has ended, well or not: no field can follow."""
         self.committed = False
-        """Whether the client has been told what was heard, so that it cannot be another."""
+        """Whether the client was sent transcripts, so that the language cannot change any more."""
 
     async def __aenter__(self) -> "Recording":
         return self
@@ -110,7 +111,7 @@ class Recording:
         return WrongLanguageError()
 
     async def _convert(self) -> None:
-        """Take the upload into the conversion."""
+        """Feed the upload to the conversion."""
         try:
             await self._conversion.feed_all(self._upload.audio())
         except web.HTTPException as error:
@@ -122,7 +123,7 @@ class Recording:
             self._changed.set()
 
     async def _keep(self) -> None:
-        """Take what comes out of the conversion."""
+        """Keep what the conversion returns."""
         try:
             while piece := await self._conversion.read():
                 self._kept.seek(self._size)
@@ -140,7 +141,7 @@ class Recording:
         self._changed.set()
 
     def _fail(self, error: Exception) -> None:
-        """Have error raised by who reads; what was wrong first stands."""
+        """Have error raised where the audio is read; the first error stands."""
         if self._failure is None:
             self._failure = error
         self._changed.set()

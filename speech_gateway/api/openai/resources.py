@@ -1,4 +1,4 @@
-"""What all requests of this face share."""
+"""What all requests to OpenAI's API share."""
 
 import asyncio
 from collections import OrderedDict
@@ -13,18 +13,18 @@ from ...upstream.call_format import CallTemplate
 from ...upstream.client import UpstreamClient
 
 MAX_TEMPLATES = 256
-"""Calls' beginnings that are kept: by voice and speed, or by language."""
+"""Call templates that are kept, by voice and speed or by language."""
 
 
 class Resources:
-    """The voices, the threads that convert, and the calls that pipelines begin with."""
+    """The voices, the conversion threads, and the templates of calls to the pipelines."""
 
     def __init__(
         self, skit: UpstreamClient, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
     ) -> None:
         self.voices = voices
         self.parsing = asyncio.Lock()
-        """Held while a body of JSON is parsed: one takes several times its size."""
+        """Held while a JSON body is parsed, which takes several times its size in memory."""
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="conversion")
         self._skit = skit
         self._tts, self._stt = tts, stt
@@ -32,21 +32,21 @@ class Resources:
         self._templates: OrderedDict[tuple[object, ...], CallTemplate] = OrderedDict()
 
     def speech_template(self, voice: str, speed: float) -> CallTemplate:
-        """Return the call's template for a voice that there is."""
+        """Return the template of calls with a voice and speed."""
         params = {**self.voices.params[voice], "speed": speed}
         return self._template(("tts", voice, speed), self._tts, params)
 
     def transcription_template(self, language: str | None) -> CallTemplate:
-        """Return the call's template for a language, or for the pipeline's own."""
+        """Return the template of calls with a language; None is the pipeline's own."""
         params = {"language": language} if language is not None else {}
         return self._template(("stt", language), self._stt, params)
 
     def language_to_set(self, language: str | None) -> str | None:
-        """Return a language that has to be set on the pipeline; None for the pipeline's own."""
+        """Return language if it has to be set on the pipeline; None if it is the pipeline's own."""
         return None if language == self._language else language
 
     async def close(self, _app: web.Application) -> None:
-        """End the threads; those under way have been given up by their requests."""
+        """End the threads; the requests that used them have ended."""
         self.pool.shutdown(wait=False, cancel_futures=True)
 
     def _template(

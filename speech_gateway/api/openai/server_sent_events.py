@@ -8,15 +8,15 @@ EVENT_STREAM = "text/event-stream; charset=utf-8"
 
 
 def event(data: Mapping[str, object]) -> bytes:
-    """Return one event."""
+    """Return data as one event."""
     return b"data: " + json.dumps(data).encode() + b"\n\n"
 
 
 class AudioEvents:
-    """Turns pieces of audio into events, and its end into one more."""
+    """Turns pieces of audio into events, and the end of the audio into a last one."""
 
     def feed(self, piece: bytes) -> bytes:
-        """Return the event that piece becomes."""
+        """Return the event for piece; nothing for an empty one."""
         if not piece:
             return b""
         audio = base64.b64encode(piece).decode()

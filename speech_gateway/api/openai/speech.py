@@ -1,4 +1,4 @@
-"""``POST /v1/audio/speech``: text to speech, in the format that was asked for."""
+"""``POST /v1/audio/speech``: text to speech, in the requested format."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ from .speech_request import SPEECH_REQUEST, SpeechRequest
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
-    """Have the order's text spoken, and stream it back in the order's format."""
+    """Have the text spoken, and stream the audio back in the requested format."""
     order, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(order.voice, order.speed)
     async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
@@ -46,7 +46,7 @@ def _format(order: SpeechRequest, pool: Executor) -> AnswerFormat:
 
 
 class OggOpus:
-    """The backend's audio as Ogg/Opus: untouched where it is that, else made into it."""
+    """The backend's audio as Ogg/Opus: passed through if it is that already, else converted."""
 
     def __init__(self, call: Call, transform: Transform | None, pool: Executor) -> None:
         self.transform = transform
@@ -55,7 +55,7 @@ class OggOpus:
         self._body: Body | None = None
 
     async def open(self, answer: Answer) -> None:
-        """Wait for the first sound, and see what it is."""
+        """Wait for the first sound, which tells whether it is Ogg/Opus."""
         opening = await first_sound(self._call, answer)
         if is_ogg_opus(opening):
             self._body = PassedThrough(self._call, self.transform, opening)
@@ -65,18 +65,18 @@ class OggOpus:
         await converted.begin(opening)
 
     async def relay(self, writer: ResponseWriter) -> None:
-        """Pass it on."""
+        """Pass the audio on."""
         assert self._body is not None
         await self._body.relay(writer)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Give up the conversion, if there is one."""
         if self._body is not None:
             await self._body.close()
 
 
 class Converted:
-    """The backend's audio through a conversion, as it comes; the head waits for its first bytes."""
+    """The backend's audio, converted as it comes; the head waits for the first converted bytes."""
 
     def __init__(
         self, call: Call, transform: Transform | None, convert: Convert, pool: Executor
@@ -88,11 +88,11 @@ class Converted:
         self._opening = b""
 
     async def open(self, answer: Answer) -> None:
-        """Wait for the first sound, and for what becomes of it."""
+        """Wait for the first sound, and for the first converted bytes."""
         await self.begin(await first_sound(self._call, answer))
 
     async def begin(self, opening: bytes) -> None:
-        """Convert opening and what follows it, and wait for the first of that; raises as open."""
+        """Convert opening and what follows it, wait for the first bytes; raises as open."""
         self._feeding = asyncio.create_task(self._conversion.feed_all(self._pieces(opening)))
         self._opening = await self._read()
         if not self._opening:
@@ -100,7 +100,7 @@ class Converted:
             raise UpstreamError("its audio holds no sound")
 
     async def relay(self, writer: ResponseWriter) -> None:
-        """Pass on what the conversion gives, as it comes."""
+        """Pass converted bytes on, as they come."""
         assert self._feeding is not None
         await writer.start(self._opening)
         while piece := await self._read():

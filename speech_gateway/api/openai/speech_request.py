@@ -1,4 +1,4 @@
-"""What a client asks to be spoken: the JSON of ``POST /v1/audio/speech``, read and judged."""
+"""Reads and checks the JSON of ``POST /v1/audio/speech``."""
 
 import json
 import re
@@ -20,15 +20,15 @@ from .error_format import FieldError
 
 DEFAULT_FORMAT = "mp3"
 ESCAPED_CHARACTER = 12
-"""Bytes that JSON may have for one: the escapes of a surrogate pair (RFC 8259, section 7)."""
+"""Bytes of JSON for one character: the escapes of a surrogate pair (RFC 8259, section 7)."""
 OTHER_FIELDS = 64 * 1024
-"""Bytes around the text; instructions are the longest of it."""
+"""Bytes of JSON beside the text; instructions are the largest part."""
 _NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """One order, as far as it matters here."""
+    """What a client asks for, beside the text."""
 
     voice: str
     speed: float
@@ -41,7 +41,7 @@ SPEECH_REQUEST = web.RequestKey("speech_order", SpeechRequest)
 
 
 class ReadSpeechRequest(Step):
-    """Read the order before the gate, so that a slow sender holds no slot; 400 names the field."""
+    """Read the request before the gate, so a slow sender holds no slot; a 400 names the field."""
 
     def __init__(self, voices: Voices, *, max_characters: int, timeout: float) -> None:
         self._voices = voices
@@ -56,7 +56,7 @@ class ReadSpeechRequest(Step):
         return await handler(request)
 
     async def _read(self, request: web.Request, exchange: Exchange) -> None:
-        """Keep what matters of the order: what waits for a slot is not to hold all of its JSON."""
+        """Keep only what is needed: a request waiting for a slot must not hold all its JSON."""
         if request.method in READ_METHODS:
             fields: Mapping[str, Any] = request.query
         else:
@@ -71,7 +71,7 @@ class ReadSpeechRequest(Step):
 
 
 def max_bytes(max_characters: int) -> int:
-    """Return how long an order's JSON may be: a text in escapes, and room for all else."""
+    """Return how many bytes of JSON a text of max_characters may come in."""
     return max_characters * ESCAPED_CHARACTER + OTHER_FIELDS
 
 

@@ -1,4 +1,4 @@
-"""What the backend heard, and how OpenAI's clients want to be told."""
+"""Transcripts in the formats of OpenAI's API."""
 
 import html
 import json
@@ -15,12 +15,12 @@ from .languages import name_of
 from .server_sent_events import event
 
 MAX_BYTES = 16 * 1024 * 1024
-"""Of transcripts that are held until they are all there; days of speech."""
+"""Bytes of transcripts that are held until all have come; days of speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Some words, and when they were said: seconds from the audio's begin."""
+    """Some words and their times, in seconds from the beginning of the audio."""
 
     text: str
     start: float
@@ -29,7 +29,7 @@ class Segment:
 
 @dataclass(slots=True)
 class Transcript:
-    """All that was heard in one upload."""
+    """Everything that was transcribed of one upload."""
 
     texts: list[str] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
@@ -39,11 +39,11 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """Return it in one piece."""
+        """The whole text."""
         return " ".join(self.texts)
 
     def add(self, heard: Mapping[str, Any]) -> str:
-        """Take one of the backend's transcripts; return the text that is new."""
+        """Add one of the backend's transcripts; return its text."""
         self.language = self.language or _clean(heard.get("language"))
         segments = heard.get("segments")
         for segment in segments if isinstance(segments, list) else ():
@@ -63,14 +63,14 @@ class Transcript:
 
 
 def _clean(text: object) -> str:
-    """Return a text on one line, that can be encoded: half a surrogate pair is no character."""
+    """Return a text on one line that UTF-8 can encode: half a surrogate pair is no character."""
     if not isinstance(text, str):
         return ""
     return " ".join(text.split()).encode("utf-8", "replace").decode()
 
 
 def _seconds(milliseconds: object, otherwise: float) -> float:
-    """Return a time, or what stands for one that is none: NaN, a text, before the beginning."""
+    """Return a time in seconds; otherwise, when it is missing, no number, NaN or negative."""
     if isinstance(milliseconds, bool) or not isinstance(milliseconds, int | float):
         return otherwise
     try:
@@ -81,7 +81,7 @@ def _seconds(milliseconds: object, otherwise: float) -> float:
 
 
 class TranscriptReader:
-    """Takes the backend's answer as it comes, and adds its transcripts to one."""
+    """Parses the backend's answer as it comes, and adds its transcripts to one."""
 
     def __init__(self, transcript: Transcript) -> None:
         self._transcript = transcript
@@ -89,10 +89,10 @@ class TranscriptReader:
         self._size = 0
 
     def feed(self, piece: bytes) -> list[str]:
-        """Return the texts that are new with piece.
+        """Return the texts that are complete with piece.
 
         Raises:
-            UpstreamError: it is no transcript.
+            UpstreamError: the answer is no transcript.
         """
         self._size += len(piece)
         if self._size > MAX_BYTES:
@@ -100,7 +100,7 @@ class TranscriptReader:
         return [text for part in self._objects.feed(piece) if (text := self._take(part))]
 
     def end(self) -> None:
-        """Say that no more comes; raises UpstreamError when more was to come."""
+        """Check that nothing is missing at the answer's end; raises UpstreamError."""
         if self._objects.flush().strip():
             raise UpstreamError("its last transcript is cut")
 
@@ -113,7 +113,7 @@ class TranscriptReader:
 
 
 def _heard(data: bytes) -> Mapping[str, Any]:
-    """Return what is in StreamKit's wrapper, or bare; raises UpstreamError when that is not it."""
+    """Return a transcript, in StreamKit's wrapper or bare; raises UpstreamError if it is none."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -152,7 +152,7 @@ class TranscriptEvents:
 
 
 def respond(transcript: Transcript, response_format: str) -> web.Response:
-    """Return the answer in one of the form's formats."""
+    """Return the answer in one of the API's response formats."""
     if response_format == "json":
         return web.json_response({"text": transcript.text, "usage": _usage(transcript)})
     if response_format == "verbose_json":
@@ -206,7 +206,7 @@ def _vtt(transcript: Transcript) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return a cue's text without markup, and without what ends it (WebVTT, section 4.2.1)."""
+    """Return a cue's text without markup, and without what would end it (WebVTT, section 4.2.1)."""
     return html.escape(text, quote=False)
 
 

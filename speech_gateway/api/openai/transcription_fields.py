@@ -1,4 +1,4 @@
-"""What a client asks of a transcription, beside its audio."""
+"""The fields of a transcription request, beside its audio."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,16 +13,16 @@ _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 @dataclass(slots=True)
 class TranscriptionFields:
-    """The fields that have come so far, each judged when it is asked for.
+    """The fields that have come so far; each is checked when it is read.
 
-    The properties raise FieldError for what they cannot be.
+    The properties raise FieldError for a wrong value.
     """
 
     values: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, document: Mapping[str, object]) -> "TranscriptionFields":
-        """Return the fields of a JSON object; raises FieldError for what is no field's value."""
+        """Return the fields of a JSON object; raises FieldError for a value of a wrong type."""
         fields = cls()
         for name, value in document.items():
             form_name = GRANULARITIES if name == GRANULARITIES.removesuffix("[]") else name
@@ -36,7 +36,7 @@ class TranscriptionFields:
         return fields
 
     def add(self, name: str, value: str) -> None:
-        """Take a field that has come."""
+        """Add a field that has come."""
         self.values.setdefault(name, []).append(value)
 
     def given(self, name: str) -> bool:
@@ -45,7 +45,7 @@ class TranscriptionFields:
 
     @property
     def language(self) -> str | None:
-        """The code of the language spoken, when it was told."""
+        """The code of the language, when the client told it."""
         language = self._one("language")
         if not language:
             return None
@@ -55,7 +55,7 @@ class TranscriptionFields:
 
     @property
     def wants_events(self) -> bool:
-        """Whether transcripts are wanted as events, as they come."""
+        """Whether the client wants transcripts as events, as they come."""
         value = self._one("stream").lower()
         if value not in (*_TRUE, *_FALSE):
             raise FieldError("stream", "must be true or false")
@@ -70,7 +70,7 @@ class TranscriptionFields:
         return value
 
     def check(self) -> None:
-        """Judge all of them; raises FieldError."""
+        """Check all fields; raises FieldError."""
         _ = self.language, self.wants_events, self.response_format
         temperature = self._one("temperature") or "0"
         try:

@@ -1,4 +1,4 @@
-"""The form of ``POST /v1/audio/transcriptions``, read as it comes, its fields in any order."""
+"""Reads the form of ``POST /v1/audio/transcriptions`` as it comes, its fields in any order."""
 
 from aiohttp import web
 
@@ -8,12 +8,12 @@ from .transcription_fields import TranscriptionFields
 
 FILE = "file"
 FIELD_LIMIT = 64 * 1024
-"""Bytes of all fields beside the file; a prompt is the longest."""
+"""Bytes of all fields beside the file; a prompt is the largest."""
 MAX_PARTS = 64
 
 
 class TranscriptionForm:
-    """Takes the form's bytes; keeps its fields, and hands the file's bytes out as they come."""
+    """Parses the form's bytes: keeps the fields, and returns the file's bytes as they come."""
 
     def __init__(self, content_type: str) -> None:
         try:
@@ -34,7 +34,7 @@ class TranscriptionForm:
         return self._multipart.ended
 
     def feed(self, piece: bytes) -> None:
-        """Take the next bytes of the form.
+        """Parse the next bytes of the form.
 
         Raises:
             web.HTTPException: 400 for what is no form, or a form with too much beside its file.
@@ -46,7 +46,7 @@ class TranscriptionForm:
             raise web.HTTPBadRequest(text=f"{error}\n") from None
 
     def finish(self) -> None:
-        """Take note that no more comes, though more was due; raises web.HTTPException."""
+        """Refuse a form that ended too early; raises web.HTTPException."""
         try:
             self._multipart.finish()
         except MultipartError as error:
@@ -54,7 +54,7 @@ class TranscriptionForm:
         raise FieldError(FILE, "must be the audio to transcribe")
 
     def take_file(self) -> bytes:
-        """Return what has come of the file since the last time."""
+        """Return the bytes of the file since the last call."""
         taken = bytes(self._file)
         self._file.clear()
         return taken

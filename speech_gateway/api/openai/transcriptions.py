@@ -1,4 +1,4 @@
-"""``POST /v1/audio/transcriptions``: audio of many kinds to text, in the format asked for."""
+"""``POST /v1/audio/transcriptions``: audio of many formats to text, in the requested format."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -32,17 +32,17 @@ BASE64_FACTOR = 4 / 3
 
 
 def max_form_bytes(max_audio: int) -> int:
-    """Return how long a form may be with so many bytes of audio in it."""
+    """Return how many bytes a form with max_audio bytes of audio may have."""
     return max_audio + 2 * FIELD_LIMIT
 
 
 def max_json_bytes(max_audio: int) -> int:
-    """Return how long a JSON body may be with so many bytes of audio in it."""
+    """Return how many bytes a JSON body with max_audio bytes of audio may have."""
     return int(max_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
-    """Have the audio transcribed while it comes, and tell what was heard."""
+    """Have the audio transcribed while it comes, and answer with the transcript."""
     resources = request.app[RESOURCES]
     upload = _upload(request)
     audio = AudioConversion()
@@ -74,10 +74,11 @@ def _upload(request: web.Request) -> Upload:
 async def _recognise(
     request: web.Request, recording: Recording, fields: TranscriptionFields
 ) -> Transcript | web.StreamResponse:
-    """Return what was heard, or an answer: the backend's refusal, or events that were sent.
+    """Return the transcript, or an answer: the backend's refusal, or events that were sent.
 
     Raises:
-        WrongLanguageError: it has to be recognised again, in the language that was told since.
+        WrongLanguageError: the client has told another language since; transcribe again in that.
+        UpstreamError: the backend failed.
         web.HTTPException: the request failed otherwise.
     """
     resources = request.app[RESOURCES]
@@ -104,9 +105,9 @@ async def _recognise(
 
 
 async def _early(call: Call, recording: Recording) -> bytes:
-    """Return what is heard until the upload has told whether it is wanted as events.
+    """Return what the backend answers until the upload tells whether it is wanted as events.
 
-    What goes wrong meanwhile is found again by who reads on.
+    An error is not raised here: whoever reads on gets it.
     """
     heard = bytearray()
     waits = {
@@ -129,7 +130,7 @@ async def _collect(call: Call, heard: bytearray) -> None:
 
 
 async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript | web.StreamResponse:
-    """Return all that was heard, or the backend's refusal."""
+    """Return the whole transcript, or the backend's refusal."""
     transcript = Transcript()
     reader = TranscriptReader(transcript)
     answer = await call.answer()
@@ -146,7 +147,7 @@ async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript |
 class _Events(PassedThrough):
     """Transcripts as events.
 
-    Where a language may follow that makes them wrong, the first of them waits for it.
+    When a field that tells another language may still follow, the first event waits for it.
     """
 
     def __init__(
@@ -157,7 +158,7 @@ class _Events(PassedThrough):
         self._is_right = is_right
 
     async def open(self, answer: Answer) -> None:
-        """Wait for the first transcript, unless it is certain that it will be right."""
+        """Wait for the first transcript, unless the language is certain."""
         refuse_html(answer.content_type or "", b"")
         if not self._recording.language_is_known and not self._opening:
             self._opening = await self._call.read()
@@ -171,7 +172,7 @@ class _Events(PassedThrough):
 async def _calling(
     request: web.Request, pieces: AsyncIterator[bytes], language: str | None
 ) -> AsyncIterator[Call]:
-    """Call the backend, and send it pieces meanwhile."""
+    """Call the backend, and send it pieces while the block runs."""
     template = request.app[RESOURCES].transcription_template(language)
     call = request.app[UPSTREAM_CLIENT].call(request[EXCHANGE], request[REQUEST_ID], template)
     async with call, call.sending(partial(anext, pieces, b"")):

@@ -1,4 +1,4 @@
-"""The two ways in which a client sends audio to be transcribed: in a form, or in JSON."""
+"""Audio to be transcribed, as a client sends it: in a form or in JSON."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ MAX_VALUES = 10_000
 
 
 class Upload(Protocol):
-    """Audio that comes, and what is asked about it."""
+    """Audio that comes, and the fields of its request."""
 
     fields: TranscriptionFields
 
@@ -35,14 +35,14 @@ class Upload(Protocol):
         """
 
     def audio(self) -> AsyncIterator[bytes]:
-        """Yield the audio as it comes; at its end all fields are known. Raises as begin does."""
+        """Yield the audio as it comes; after it all fields are known. Raises as begin does."""
 
     def close(self) -> None:
-        """Let go of what is held."""
+        """Release what is held."""
 
 
 class FormUpload:
-    """A form with a file; its fields may stand before the file or behind it."""
+    """A form with a file; its fields may stand before or after the file."""
 
     def __init__(self, form: TranscriptionForm, body: RequestBody, max_bytes: int) -> None:
         self.fields = form.fields
@@ -52,13 +52,13 @@ class FormUpload:
         self._taken = 0
 
     async def begin(self) -> None:
-        """Read up to the file, and judge what stands before it."""
+        """Read up to the file, and check the fields before it."""
         while not self._form.file_begun:
             await self._advance()
         self.fields.check()
 
     async def audio(self) -> AsyncIterator[bytes]:
-        """Yield the file as it comes, and read what stands behind it."""
+        """Yield the file as it comes, and read the fields after it."""
         while True:
             if piece := self._form.take_file():
                 self._taken += len(piece)
@@ -71,7 +71,7 @@ class FormUpload:
         self.fields.check()
 
     def close(self) -> None:
-        """Hold nothing but memory."""
+        """Do nothing: only memory is held."""
 
     async def _advance(self) -> None:
         piece = await self._body.read()
@@ -83,8 +83,8 @@ class FormUpload:
 class JsonUpload:
     """``{"model": ..., "input_audio": {"data": BASE64, "format": ...}}``.
 
-    It is parsed when all of it has come, in a thread of pool; lock has one parsed at a time, as
-    each takes several times its size for a moment.
+    It is parsed in a thread of pool when all of it has come. Lock lets one be parsed at a time, as
+    parsing takes several times its size in memory.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class JsonUpload:
         self._audio: IO[bytes] | None = None
 
     async def begin(self) -> None:
-        """Read all of it, and judge the fields."""
+        """Read all of it, and check the fields."""
         try:
             document = await self._read()
         except OSError as error:
@@ -130,7 +130,7 @@ class JsonUpload:
 
 
 def parse(raw: IO[bytes], max_bytes: int) -> tuple[dict[str, Any], IO[bytes]]:
-    """Return the object that raw holds, without its audio, and the audio in a file.
+    """Return the JSON object in raw, without its audio, and the audio in a file.
 
     Raises:
         web.HTTPException: 400 for what is no such object, 413 for audio over max_bytes.
