@@ -40,7 +40,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         apis=dict.fromkeys(endpoint.api for api in apis for endpoint in api.endpoints),
     )
     app = web.Application()
-    for step in _way(settings, apis, metrics, drain):
+    for step in _middlewares(settings, apis, metrics, drain):
         await step.setup(app)
     app[SETTINGS] = settings
     app[METRICS] = metrics
@@ -53,7 +53,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     return app
 
 
-def _way(
+def _middlewares(
     settings: Settings, apis: Sequence[Api], metrics: Metrics, drain: Drain
 ) -> Iterator[Plugin]:
     """Yield the middlewares that a request passes before its handler, in order."""

@@ -1,4 +1,4 @@
-"""The metrics, their names and their labels: a frozen contract with dashboards."""
+"""The metrics; their names and labels are a frozen contract with dashboards."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -34,18 +34,18 @@ REASONS = {
 NAMED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 OTHER_METHOD = "other"
 KNOWN_CODES = (200, 400, 408, 413, 415, CLIENT_LEFT, 500, 502, 503, 504)
-"""How any gateway can end an exchange; the backend's own statuses come as they come."""
+"""Statuses that any gateway may end an exchange with, beside those of the backend."""
 _METHODS_REFUSED = ("GET", "HEAD", OTHER_METHOD)
 _REGISTERED = frozenset(status.value for status in HTTPStatus)
 
 
 def method_label(method: str) -> str:
-    """Fold all but the four named methods, so that clients cannot make series."""
+    """Return a method's label; all but four share one, so that clients cannot create series."""
     return method if method in NAMED_METHODS else OTHER_METHOD
 
 
 def code_label(code: int) -> str:
-    """Fold a code that is no registered status (RFC 9110, section 15) to its class."""
+    """Return a status's label; an unregistered one (RFC 9110, section 15) becomes its class."""
     if code in _REGISTERED or code == CLIENT_LEFT:
         return str(code)
     return f"{code // 100}xx"
@@ -53,7 +53,7 @@ def code_label(code: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Series:
-    """One endpoint's children, looked up once."""
+    """The series of one endpoint, looked up once."""
 
     inflight: Gauge
     waiting: Gauge
@@ -64,7 +64,7 @@ class _Series:
 
 
 class Metrics:
-    """All series of one gateway, in a registry of its own."""
+    """All metrics of one gateway, in a registry of their own."""
 
     def __init__(
         self,
@@ -169,11 +169,11 @@ class Metrics:
                 self.rejected.labels(endpoint, reason)
 
     def received(self, exchange: Exchange) -> None:
-        """Count a request in, at its head."""
+        """Count a request that begins."""
         self._series[exchange.endpoint.label].inflight.inc()
 
     def finished(self, exchange: Exchange, method: str) -> None:
-        """Count a request out, by the code it ended with."""
+        """Count a request that ended, by its status."""
         endpoint = exchange.endpoint.label
         series = self._series[endpoint]
         series.inflight.dec()
@@ -193,11 +193,11 @@ class Metrics:
             self.rejected.labels(endpoint, reason).inc()
 
     def waiting(self, endpoint: str) -> Gauge:
-        """Return the gauge of what waits at the gate."""
+        """Return the gauge of the requests that wait at the gate."""
         return self._series[endpoint].waiting
 
     def page(self, accept: str) -> web.Response:
-        """Return the page a scraper asked for: text, or OpenMetrics where it accepts that."""
+        """Return the metrics page: text, or OpenMetrics where accept asks for it."""
         try:
             encode, content_type = choose_encoder(accept)
             body = encode(self.registry)

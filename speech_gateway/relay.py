@@ -1,4 +1,4 @@
-"""Carries the backend's answer to the client, piece by piece, and sees how it ends."""
+"""Relays the backend's answer to the client, piece by piece."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ from .upstream.sound import FirstSound
 from .upstream.transcripts import refuse_html
 
 CUT_OFF_TIMEOUT = 1.0
-"""Seconds that a client gets to take what was relayed before a break."""
+"""Seconds that a client gets to take what was sent before the connection is broken."""
 
 
 class Body(Protocol):
-    """The body of one answer, from the backend to the client."""
+    """The body of an answer, on its way from the backend to the client."""
 
     transform: Transform | None
-    """What changes it on its way."""
+    """Applied to the body as it passes."""
 
     async def open(self, answer: Answer) -> None:
-        """Wait for what the head of a 200 has to wait for.
+        """Wait for what must come before the head of a 200.
 
         Raises:
             UpstreamError: the answer is not what was asked for.
@@ -35,14 +35,14 @@ class Body(Protocol):
         """
 
     async def relay(self, writer: ResponseWriter) -> None:
-        """Pass all of it on, and end the answer; raises as open does."""
+        """Send all of it, and end the answer; raises as open does."""
 
     async def close(self) -> None:
-        """Give up what is still under way."""
+        """Give up what is not finished."""
 
 
 class PassedThrough:
-    """A body that is passed on as it comes, once there is something to pass on."""
+    """A body that is passed through as it comes."""
 
     def __init__(
         self, call: Call, transform: Transform | None = None, opening: bytes = b""
@@ -50,16 +50,16 @@ class PassedThrough:
         self.transform = transform
         self._call = call
         self._opening = opening
-        """What was read of it already."""
+        """What was read of the body already."""
         self._whole: bytes | None = None
-        """All of it, as it is to be sent, when it was all there before the head."""
+        """The whole body, as it is to be sent, if it was complete before the head."""
 
     async def open(self, answer: Answer) -> None:  # noqa: ARG002 - other kinds of body ask for it
-        """Hold what has to come before the head; raises as Body.open does."""
+        """Take the whole body if it is complete already; raises as Body.open does."""
         await self._take_whole()
 
     async def _take_whole(self) -> None:
-        """Judge an answer that is all here, while it can still be refused."""
+        """Check an answer that is complete, while it can still be refused."""
         if not self._call.answered:
             return
         self._call.check_uncut()
@@ -69,7 +69,7 @@ class PassedThrough:
         self._whole = body
 
     async def relay(self, writer: ResponseWriter) -> None:
-        """Pass the pieces on from within the event loop's callbacks, as they come."""
+        """Send the pieces from within the event loop's callbacks, as they come."""
         if self._whole is not None:
             await writer.end(self._whole, transformed=True)
             return
@@ -83,23 +83,23 @@ class PassedThrough:
         await writer.end(rest)
 
     async def close(self) -> None:
-        """Have nothing to give up."""
+        """Do nothing."""
 
 
 class SpeechBody(PassedThrough):
-    """Audio, whose first sound the head waits for."""
+    """Audio; the head waits for the first sound."""
 
     async def open(self, answer: Answer) -> None:
-        """Wait for the first sound, and hold what came up to it."""
+        """Wait for the first sound, and keep the bytes up to it."""
         self._opening = await first_sound(self._call, answer)
         await self._take_whole()
 
 
 class TranscriptsBody(PassedThrough):
-    """Transcripts, which may be long in coming: the head waits for none."""
+    """Transcripts; the head waits for none, as they may take long."""
 
     async def open(self, answer: Answer) -> None:
-        """Wait for nothing, and judge what is here already."""
+        """Check what has come already, without waiting."""
         refuse_html(answer.content_type or "", b"")
         await self._take_whole()
 
@@ -120,23 +120,23 @@ async def first_sound(call: Call, answer: Answer) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFormat:
-    """How an answer is changed on its way to the client."""
+    """The form in which an answer is sent to the client."""
 
     body: Callable[[Call], Body]
     content_type: str | None = None
-    """Instead of the backend's."""
+    """The content type, instead of the backend's."""
     error_event: Callable[[web.Response], bytes] | None = None
-    """Returns what a client is sent before an answer that failed breaks off."""
+    """Returns the event that tells a client that the answer failed, before the break."""
 
 
 async def relay(
     request: web.Request, call: Call, answer_format: AnswerFormat
 ) -> web.StreamResponse:
-    """Answer request with what the backend answers, in that format.
+    """Send the backend's answer to the client, in a format.
 
     Raises:
-        UpstreamError: the backend failed before there was anything to relay.
-        web.HTTPException: the upload failed before there was.
+        UpstreamError: the backend failed before the head was sent.
+        web.HTTPException: the upload failed before the head was sent.
     """
     body = answer_format.body(call)
     try:
@@ -152,7 +152,7 @@ async def relay(
 async def _send(
     request: web.Request, answer: Answer, body: Body, answer_format: AnswerFormat
 ) -> web.StreamResponse:
-    """Send the answer's head and body, or as much of that as there is before it breaks off."""
+    """Send the head and the body; break the connection when the body fails."""
     headers = _headers(
         answer, request[EXCHANGE].endpoint.service.answer_type, answer_format.content_type
     )
@@ -178,11 +178,11 @@ async def _cut_off(
 ) -> None:
     if answer_format.error_event is not None:
         writer.write_error(answer_format.error_event(fault))
-    await writer.cut_off(fault.status, why, patience=CUT_OFF_TIMEOUT)
+    await writer.cut_off(fault.status, why, timeout=CUT_OFF_TIMEOUT)
 
 
 async def backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
-    """Return the backend's error as it may be passed back, as the endpoint's clients read one."""
+    """Return the backend's error in the form of the endpoint's API."""
     body = await call.error_body()
     exchange = request[EXCHANGE]
     exchange.explain("the backend refused")
@@ -197,7 +197,7 @@ async def backend_error(request: web.Request, call: Call, answer: Answer) -> web
 
 
 def _headers(answer: Answer, fallback: str, override: str | None = None) -> dict[str, str]:
-    """Return what may be passed back of the head; fallback is for an answer without a type."""
+    """Return the headers to pass back; fallback is the type where the backend names none."""
     headers = {"Content-Type": override or answer.content_type or fallback}
     if answer.retry_after is not None:
         headers["Retry-After"] = answer.retry_after

@@ -1,4 +1,4 @@
-"""The standard streams, which whoever starts the program may have closed, or stopped reading."""
+"""The standard streams, which may be closed, or read by nobody."""
 
 import os
 import sys
@@ -6,10 +6,10 @@ from typing import TextIO
 
 
 def ensure_open() -> None:
-    """Put /dev/null where a standard stream is closed.
+    """Open /dev/null in place of a closed standard stream.
 
-    The next file to be opened would take its place: a log would go to a client, and libuv aborts
-    the process when it is to close such a file.
+    Otherwise the next file opened would take its number: a log would go to a client, and libuv
+    aborts the process when it has to close such a file.
     """
     while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(null, True)
@@ -20,7 +20,7 @@ def ensure_open() -> None:
 
 
 def say(stream: TextIO, text: str) -> None:
-    """Write text to stream, if anybody can be told anything there."""
+    """Write text to stream, unless nobody can read it."""
     try:
         stream.write(text)
         stream.flush()
@@ -30,7 +30,7 @@ def say(stream: TextIO, text: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text with what would not print as one line escaped."""
+    """Return text with unprintable characters escaped."""
     if text.isprintable():
         return text
     return "".join([c if c.isprintable() else ascii(c)[1:-1] for c in text])

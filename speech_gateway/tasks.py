@@ -1,13 +1,13 @@
-"""Tasks that are given up."""
+"""Cancellation of tasks."""
 
 import asyncio
 
 
 async def cancel_and_wait(*tasks: asyncio.Task[object]) -> None:
-    """Cancel tasks and wait until they have ended; how they ended is of no interest any more.
+    """Cancel tasks, and wait until they have ended; their results are dropped.
 
-    Their exceptions are fetched: that of a task for which only asyncio.wait waits "was never
-    retrieved", and the log says so with a traceback.
+    Their exceptions are retrieved: otherwise asyncio logs "exception was never retrieved" for a
+    task that only asyncio.wait has waited for.
     """
     for task in tasks:
         task.cancel()

@@ -1,4 +1,4 @@
-"""What a text must be to be spoken, whichever API it comes through."""
+"""The rules for a text to be spoken, for every API."""
 
 BYTE_ORDER_MARK = "\ufeff"
 """No part of a text (Unicode, section 23.8)."""

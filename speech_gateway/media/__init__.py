@@ -1,1 +1,1 @@
-"""Containers and codecs: audio of any usual kind to what the backend takes, and back."""
+"""Containers and codecs: uploads of many formats to the backend's, and its audio to others."""

@@ -1,7 +1,8 @@
-"""AIFF and CAF, whose chunks may stand in any order: shown to libav in one, and believed in part.
+"""AIFF and CAF files: checked, and presented to libav in one order of chunks.
 
-They are on disk as a whole. What is not needed to hear them is left out; what counts more than
-there is, or claims a size that nothing has, is refused before libav makes room for it.
+Their chunks may stand in any order, so the file is on disk as a whole. Chunks that are not needed
+to decode the audio are left out. A file that counts more than it can hold, or claims an absurd
+size, is refused before libav allocates memory for it.
 """
 
 import struct
@@ -72,7 +73,7 @@ class _Parts:
 
 
 def aiff_in_order(file: Seekable) -> ByteReader | None:
-    """Return an AIFF's or AIFC's format and samples, or None where they are not plausible."""
+    """Return an AIFF's or AIFC's format and samples; None where they are implausible."""
     form = _Span(0, _FORM.size).read(file, _FORM.size)
     chunks = _chunks(file, _AIFF_CHUNK, _FORM.size, even=True)
     common, sound = chunks.get(b"COMM"), chunks.get(b"SSND")
@@ -98,7 +99,7 @@ def aiff_in_order(file: Seekable) -> ByteReader | None:
 
 
 def caf_in_order(file: Seekable) -> ByteReader | None:
-    """Return a CAF's format, packet table and samples, or None where they are not plausible."""
+    """Return a CAF's format, packet table and samples; None where they are implausible."""
     chunks = _chunks(file, _CAF_CHUNK, len(_CAF_HEAD), even=False)
     described, data = chunks.get(b"desc"), chunks.get(b"data")
     if described is None or data is None:
@@ -126,7 +127,7 @@ def caf_in_order(file: Seekable) -> ByteReader | None:
 
 
 def _plausible_cookie(codec: bytes, cookie: _Span, file: Seekable) -> bool:
-    """Return whether what a codec is set up with may be; ALAC makes room for what it says."""
+    """Return whether a codec's settings are plausible; ALAC allocates what they say."""
     if cookie.size > MAX_FORMAT_BYTES:
         return False
     if codec != b"alac":
@@ -138,7 +139,7 @@ def _plausible_cookie(codec: bytes, cookie: _Span, file: Seekable) -> bool:
 
 
 def _plausible_packets(packets: _Span, file: Seekable) -> bool:
-    """Return whether a packet table's packets, of a byte each or more, may be in it."""
+    """Return whether a packet table can hold the packets that it counts, of a byte each or more."""
     head = packets.read(file, _PACKETS.size)
     if len(head) < _PACKETS.size:
         return False
@@ -147,7 +148,7 @@ def _plausible_packets(packets: _Span, file: Seekable) -> bool:
 
 
 def _chunks(file: Seekable, head: struct.Struct, at: int, *, even: bool) -> Mapping[bytes, _Span]:
-    """Return what is in the first chunk of each kind."""
+    """Return the first chunk of each kind."""
     return dict(reversed([*_each_chunk(file, head, at, even=even)]))
 
 

@@ -1,7 +1,7 @@
-"""What a backend sent for speech: told by its content, opened, and judged at its end.
+"""The backend's speech: its container found by its content, opened, and checked at its end.
 
-It is Ogg/Opus from the packaged pipeline, WebM from StreamKit's own samples. A demuxer's error is
-not yet a failure: what counts is whether sound is missing.
+The packaged pipeline sends Ogg/Opus, StreamKit's own samples send WebM. An error of the demuxer is
+not yet a failure: what counts is whether audio is missing.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from .ogg_pages import OPUS_HEADERS, OggPages
 from .peekable import PeekableReader
 
 PROBE_BYTES = 32
-"""The headers tell all there is to know; the first audio is not to wait for more."""
+"""Bytes to probe. The headers tell all there is to know, and the first audio must not wait."""
 STREAMED = ("ogg", "matroska", "wav", "mp3", "flac", "aac", "au")
 NO_AUDIO = "what came is no audio"
 NO_SOUND = "what came holds no sound"
@@ -25,18 +25,18 @@ NOT_WHOLE = "some of the audio is missing"
 
 @dataclass(frozen=True, slots=True)
 class BackendAudio:
-    """What came, while it is decoded or copied."""
+    """The backend's audio, while it is decoded or copied."""
 
     decoding: Decoding
     pages: OggPages | None
 
     def require_sound(self) -> None:
-        """Raise BadAudioError when nothing was to be heard."""
+        """Raise BadAudioError when there was no sound."""
         if not self.decoding.samples:
             raise BadAudioError(NO_SOUND)
 
     def require_all(self) -> None:
-        """Raise BadAudioError when more was sent than could be read, or was to be sent."""
+        """Raise BadAudioError when some audio could not be read, or did not come."""
         if self.decoding.undecoded_packets or (self.pages is not None and self._is_cut(self.pages)):
             raise BadAudioError(NOT_WHOLE)
 
@@ -50,7 +50,7 @@ class BackendAudio:
 
 @contextmanager
 def opened(reader: PeekableReader) -> Iterator[BackendAudio]:
-    """Open what comes, to be read once.
+    """Open the audio that reader returns, to be read once.
 
     Raises:
         BadAudioError: it is no audio.

@@ -1,7 +1,7 @@
-"""What audio is, by its first bytes; and what of them libav is not shown.
+"""Finds the container of audio by its first bytes, and removes tags in front of it.
 
-libav makes room for a tag as large as it says it is, and unpacks a packed one: a WAV of 60 bytes
-took a gigabyte. Nothing in tags is needed here.
+libav allocates memory for a tag as large as the tag says it is, and decompresses a compressed one:
+a WAV of 60 bytes took a gigabyte. Nothing in tags is needed here.
 """
 
 from .mpeg_audio import AdtsFrames, begin_at_frame
@@ -12,10 +12,10 @@ HEAD_BYTES = 12
 
 
 def container_of(reader: PeekableReader) -> str | None:
-    """Return libav's name for what reader holds, and have that begin where libav is to begin.
+    """Return libav's name for the container in reader, and let reader begin where it begins.
 
-    Only these are ever opened: libav also knows playlists, which name other files. Of mov, aiff and
-    caf, the end may have to be read before the beginning.
+    Only these containers are ever opened: libav also knows playlists, which name other files. In
+    mov, aiff and caf, the end may have to be read before the beginning.
     """
     head = reader.peek(HEAD_BYTES)
     tagged = head.startswith(b"ID3")
@@ -58,7 +58,7 @@ def _by_head(reader: PeekableReader, head: bytes) -> str | None:
 
 
 def _skip_id3(reader: PeekableReader) -> None:
-    """Leave an ID3v2 tag out; its size has seven bits a byte."""
+    """Skip an ID3v2 tag; its size has seven bits in each byte."""
     head = reader.exactly(10)
     size = 0
     for seven_bits in head[6:]:

@@ -1,4 +1,4 @@
-"""Audio converted in a thread, fed and emptied from the event loop, bounded both ways."""
+"""Converts audio in a thread, with bounded buffers between the thread and the event loop."""
 
 import asyncio
 import logging
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 
 class _GivenUpError(Exception):
-    """Nobody wants the output any more."""
+    """The conversion was given up."""
 
 
 class Source:
-    """The input, as the thread reads it.
+    """The input of a conversion, as its thread reads it.
 
-    When the conversion is given up, the input ends, and nothing is raised: libav stands between a
-    read and whoever could catch that. The next write raises.
+    When the conversion is given up, the input ends and nothing is raised here, as libav stands
+    between this read and any handler. The next write raises.
     """
 
     def __init__(self, conversion: "Conversion") -> None:
@@ -41,10 +41,10 @@ Convert = Callable[[Source, Callable[[bytes], None]], None]
 
 
 class Conversion:
-    """One conversion, in a thread of pool, fed and emptied from the event loop.
+    """One conversion, in a thread of pool, fed and read from the event loop.
 
-    The lock guards the two buffers and how far things are. The thread waits on it; the loop's side
-    never does, but on events that the thread has the loop set.
+    The lock guards the two buffers and the state. The thread waits for the lock; the event loop's
+    side never does: it waits for events, which the thread has the loop set.
     """
 
     def __init__(self, convert: Convert, pool: Executor) -> None:
@@ -62,9 +62,9 @@ class Conversion:
         pool.submit(self._run).add_done_callback(self._finish)
 
     async def feed(self, piece: bytes) -> None:
-        """Hand piece to the thread, once it is behind by no more than 64 KiB.
+        """Give piece to the thread, as soon as less than 64 KiB wait for it.
 
-        Returns at once when the thread is over or given up. Cancelled, piece was not taken.
+        Return at once when the conversion is over or given up. When cancelled, piece was not taken.
         """
         while True:
             with self._lock:
@@ -78,7 +78,7 @@ class Conversion:
             await self._room.wait()
 
     async def feed_all(self, pieces: AsyncIterator[bytes]) -> None:
-        """Hand all pieces to the thread, and end; give up when they fail, and raise that."""
+        """Give all pieces to the thread, then end; when pieces raises, give up and raise that."""
         try:
             async for piece in pieces:
                 await self.feed(piece)
@@ -94,11 +94,11 @@ class Conversion:
             self._lock.notify()
 
     async def read(self) -> bytes:
-        """Return what output has gathered, as soon as there is some; nothing at the end.
+        """Return the output so far, as soon as there is some; nothing at the end.
 
         Raises:
-            BadAudioError: there will be no more, and it is not the end: the audio is at fault.
-            ConversionFailedError: likewise, but the gateway is at fault.
+            BadAudioError: the output ended early, as the audio is at fault.
+            ConversionFailedError: the output ended early, as the gateway is at fault.
         """
         while True:
             with self._lock:
@@ -127,7 +127,7 @@ class Conversion:
         self._wake()
 
     def _run(self) -> BadAudioError | ConversionFailedError | None:
-        """Convert, in the thread; return what failed."""
+        """Run the conversion in the thread; return the error, if there was one."""
         try:
             if not self._closed:
                 self._convert(Source(self), self._put_output)
@@ -151,7 +151,7 @@ class Conversion:
         return ConversionFailedError(BROKEN)
 
     def _finish(self, done: "Future[BadAudioError | ConversionFailedError | None]") -> None:
-        """Note the end; this comes too when a pool that shuts down drops what has not begun."""
+        """Note the end; also called when the pool shuts down before the conversion began."""
         failure = ConversionFailedError(BROKEN) if done.cancelled() else done.result()
         with self._lock:
             self._over = True

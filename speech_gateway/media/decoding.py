@@ -1,4 +1,4 @@
-"""Samples out of a container, and what was lost on the way."""
+"""Decodes the audio in a container, and counts what could not be decoded."""
 
 from collections.abc import Iterator
 
@@ -19,31 +19,31 @@ DECODERS = (
 MIN_RATE, MAX_RATE = 4_000, 768_000
 STRANGE_RATE = f"the audio's sample rate is not between {MIN_RATE} and {MAX_RATE} Hz"
 MAX_FAULTS_IN_A_ROW = 1_000
-"""Of a demuxer: one that does not get on is not asked for ever."""
+"""Errors of a demuxer in a row, after which it is not asked again."""
 
 
 class Decoding:
-    """The first audio in a container: what can be read of it.
+    """The first audio stream in a container, as far as it can be decoded.
 
-    What cannot is left out, and counted. A packet of zero bytes is nothing, and not a fault:
-    StreamKit ends its Ogg with one, which libav's demuxer takes for invalid data.
+    Packets that cannot be decoded are skipped and counted. An empty packet is no error: StreamKit
+    ends its Ogg with one, which libav's demuxer takes for invalid data.
     """
 
     def __init__(self, opened: InputContainer) -> None:
         self.stream = _first_audio(opened)
         self.samples = 0
-        """Decoded so far, of each channel."""
+        """Samples decoded so far, of each channel."""
         self.read_packets = 0
         self.undecoded_packets = 0
         self._opened = opened
 
     @property
     def is_opus(self) -> bool:
-        """Whether it is Opus in there."""
+        """Whether the codec is Opus."""
         return self.stream is not None and self.stream.codec_context.name == "opus"
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
-        """Yield the packets that hold something, past those which the demuxer chokes on."""
+        """Yield the packets that are not empty, skipping errors of the demuxer."""
         faults = 0
         while self.stream is not None and faults < MAX_FAULTS_IN_A_ROW:
             try:
@@ -57,10 +57,10 @@ class Decoding:
                 faults += 1
 
     def frames(self) -> Iterator[AudioFrame]:
-        """Yield what decodes.
+        """Yield the decoded frames.
 
         Raises:
-            BadAudioError: the audio's sample rate would multiply the work.
+            BadAudioError: the sample rate is out of range.
         """
         if self.stream is None:
             return

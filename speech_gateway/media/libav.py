@@ -1,4 +1,4 @@
-"""What both directions need of libav: samples out of a file that comes, a file out of samples."""
+"""libav, as both directions use it: opening, resampling, encoding."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,11 +16,11 @@ from .peekable import ByteReader
 
 
 class NoOtherFileError(Exception):
-    """A file wants another one opened."""
+    """A file asked for another file to be opened."""
 
 
 class EncoderError(Exception):
-    """Sound cannot be encoded: it has been decoded, so its file is not at fault."""
+    """Encoding failed: the audio has been decoded, so its file is not at fault."""
 
 
 def _open_nothing(*_: object) -> NoReturn:
@@ -30,7 +30,7 @@ def _open_nothing(*_: object) -> NoReturn:
 def open_input(
     file: ByteReader, container: str, decoders: Iterable[str], probe_bytes: int
 ) -> InputContainer:
-    """Open file as container, and nothing else that it may name."""
+    """Open file as container, and no other file that it may name."""
     allowed = ",".join(decoders)
     options = {
         "probesize": str(probe_bytes),
@@ -51,9 +51,9 @@ def open_input(
 
 
 def resampled(frames: Iterable[AudioFrame], sample_format: str, rate: int) -> Iterator[AudioFrame]:
-    """Yield frames as mono of one format and rate, one after the other without a gap.
+    """Yield frames as mono of one format and rate, without gaps.
 
-    What came may change its own rate or channels in the middle.
+    The rate and the channels of the input may change in the middle.
     """
     shape = None
     resampler = AudioResampler(sample_format, "mono", rate)
@@ -91,7 +91,7 @@ class MuxerOutput:
 
 @contextmanager
 def _own_errors() -> Iterator[None]:
-    """Tell libav's errors in encoding from those in decoding, which are the input's fault."""
+    """Raise libav's errors in encoding as EncoderError; other errors are the input's fault."""
     try:
         yield
     except av.error.FFmpegError as error:
@@ -99,7 +99,7 @@ def _own_errors() -> Iterator[None]:
 
 
 class Encoder:
-    """Frames of one rate, mono, to a file that leaves while it is made."""
+    """Encodes mono frames of one rate into a file that is returned while it is written."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Encoder:
         self.samples = 0
 
     def encode(self, frame: AudioFrame) -> bytes:
-        """Return what of the file is ready with this frame; raises EncoderError."""
+        """Return the bytes of the file that are ready with frame; raises EncoderError."""
         frame.pts = self.samples
         frame.time_base = Fraction(1, self._rate)
         self.samples += frame.samples

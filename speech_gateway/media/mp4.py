@@ -1,7 +1,7 @@
-"""What an MP4 promises, judged before libav believes it.
+"""Checks the sample counts of an MP4 before libav reads it.
 
-libav makes room for each sample that a table counts, 24 bytes or more, and a table of equal samples
-has a count and nothing else: with 30,000,000 in it, a file of 50 KB took 1.1 GB.
+libav allocates 24 bytes or more for each sample that a table counts, and a table of equal samples
+has only a count: with 30,000,000 in it, a file of 50 KB took 1.1 GB.
 """
 
 import mmap
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 MAX_SAMPLES = 2_000_000
-"""Of all tracks: the AAC of six hours at 96 kHz."""
+"""Samples of all tracks: the AAC of six hours at 96 kHz."""
 
 _BOX = struct.Struct(">I4s")
 _LARGE_SIZE = struct.Struct(">Q")
@@ -21,10 +21,10 @@ _COUNT_AT = {b"stsz": 12, b"stz2": 12, b"trun": 8}
 
 
 def plausible(file: BinaryIO) -> bool:
-    """Return whether the samples that file counts may be in it.
+    """Return whether file can hold the samples that it counts.
 
-    Tables are looked for everywhere but in the media, whatever they are wrapped in: libav finds
-    them anywhere. One that is packed (``cmov``) is not looked into, and not believed.
+    Tables are searched everywhere but in the media, whatever box they are in, as libav finds them
+    anywhere. A compressed one (``cmov``) counts as implausible.
     """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         left = min(len(data), MAX_SAMPLES)

@@ -1,11 +1,11 @@
-"""Frames of MPEG audio (MP3) and of AAC in ADTS, found behind whatever is in front of them."""
+"""Finds frames of MPEG audio (MP3) and of AAC in ADTS behind other bytes."""
 
 from dataclasses import dataclass
 
 from .peekable import PeekableReader
 
 MAX_JUNK_BYTES = 64 * 1024
-"""Bytes in front of the first frame: zeros, the rest of a tag or of another frame."""
+"""Bytes before the first frame: zeros, the rest of a tag or of another frame."""
 HEAD_BYTES = 6
 _READ_AT_ONCE = 4096
 _SYNC = b"\xff"
@@ -27,18 +27,18 @@ _KBITS = {
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """What a frame's head says."""
+    """What a frame's header says."""
 
     container: str
     """libav's name: mp3 or aac."""
     kind: tuple[int, int]
     """What all frames of one file have in common: version, layer or profile, sample rate."""
     size: int | None
-    """In bytes, with the head; None where the head does not tell (MP3's free format)."""
+    """Bytes, header included; None where the header does not tell (MP3's free format)."""
 
 
 def frame_of(head: bytes) -> Frame | None:
-    """Return what HEAD_BYTES of a frame say, or None when they are no frame's."""
+    """Return what HEAD_BYTES of a header say; None when they are no frame's."""
     if len(head) < HEAD_BYTES or head[0] != _SYNC[0] or head[1] & 0xE0 != 0xE0:
         return None
     if head[1] & 0xF6 == 0xF0:
@@ -73,14 +73,14 @@ def _mpeg_frame(head: bytes) -> Frame | None:
 
 
 class _Window:
-    """The bytes of a reader that have been looked at."""
+    """The bytes that were read ahead from a reader."""
 
     def __init__(self, reader: PeekableReader) -> None:
         self.data = b""
         self._reader = reader
 
     def reaches(self, size: int) -> bool:
-        """Return whether there are that many bytes."""
+        """Read ahead; return whether there are size bytes."""
         while len(self.data) < size:
             if not (piece := self._reader.read(_READ_AT_ONCE)):
                 return False
@@ -93,10 +93,10 @@ class _Window:
 
 
 def begin_at_frame(reader: PeekableReader) -> str | None:
-    """Leave out what is in front of the first frame, and return libav's name for the frames.
+    """Skip what is before the first frame, and return libav's name for the frames.
 
-    A frame is one when another of its kind follows it, or when it is the first thing and the last.
-    Return None, and leave nothing out, when there is none within MAX_JUNK_BYTES bytes.
+    A frame counts when another of its kind follows it, or when it is the first and the last thing.
+    Return None, and skip nothing, when there is none within MAX_JUNK_BYTES bytes.
     """
     window = _Window(reader)
     at = found = 0
@@ -125,7 +125,7 @@ def _verified(window: _Window, at: int) -> str | None:
 
 
 class AdtsFrames:
-    """The frames of AAC in ADTS, and nothing between them: libav would read tags that are there."""
+    """Reads frames of AAC in ADTS only: libav would parse tags between them."""
 
     def __init__(self, source: PeekableReader) -> None:
         self._source = source

@@ -1,6 +1,6 @@
-"""What Ogg pages say of the stream in them (RFC 3533): whether it has come to its end, and whole.
+"""Follows the pages of an Ogg stream (RFC 3533), to tell whether it is complete.
 
-libav does not tell: it ends where its input ends, and leaves damaged pages out in silence.
+libav does not tell: it ends where its input ends, and skips damaged pages silently.
 """
 
 import struct
@@ -15,20 +15,20 @@ _WHOLE_SEGMENT = 255
 
 
 def is_ogg_opus(first_bytes: bytes) -> bool:
-    """Return whether that is how Ogg/Opus begins; IS_OGG_OPUS_BYTES of it are enough to tell."""
+    """Return whether a stream that begins so is Ogg/Opus; IS_OGG_OPUS_BYTES are enough."""
     return first_bytes[:4] == b"OggS" and first_bytes[28:IS_OGG_OPUS_BYTES] == b"OpusHead"
 
 
 class OggPages:
-    """A source of Ogg, whose pages are counted as they are read."""
+    """Passes Ogg through, and counts its pages."""
 
     def __init__(self, source: ByteReader) -> None:
         self.streams = 0
-        """That began; more than one when streams are chained or side by side."""
+        """Streams that began; more than one when they are chained or multiplexed."""
         self.packets = 0
-        """That hold something, headers and all."""
+        """Packets that are not empty, headers included."""
         self.ended = False
-        """Whether the last page that came is a stream's last, and whole."""
+        """Whether the last page so far is the last of a stream, and complete."""
         self._source = source
         self._head = b""
         self._body_left = 0
@@ -51,7 +51,7 @@ class OggPages:
         return data[taken:]
 
     def _after_head(self, data: bytes) -> bytes:
-        """Take a page's head, once all of it is there; return what follows."""
+        """Parse a page's header once it is complete; return what follows it."""
         head = self._head + data
         if len(head) < _PAGE.size or len(head) < (size := _PAGE.size + head[_PAGE.size - 1]):
             self._head, self.ended = head, False

@@ -1,17 +1,17 @@
-"""An upload as it is looked at before libav is shown it."""
+"""A reader whose next bytes can be peeked at and replaced before libav reads them."""
 
 from collections.abc import Callable
 from typing import Protocol
 
 
 class ByteReader(Protocol):
-    """Where an upload comes from; nothing is its end."""
+    """A source of bytes; ``read`` returns nothing at the end."""
 
     def read(self, size: int, /) -> bytes: ...
 
 
 class PeekableReader:
-    """A source whose next bytes can be looked at, and which can be made to end early."""
+    """Reads a source; its next bytes can be peeked at, and it can be made to end early."""
 
     def __init__(self, source: ByteReader) -> None:
         self._source = source
@@ -46,16 +46,16 @@ class PeekableReader:
         return data
 
     def skip(self, size: int) -> None:
-        """Leave size bytes out."""
+        """Skip size bytes."""
         while size and (piece := self.read(min(size, 65536))):
             size -= len(piece)
 
     def put_back(self, data: bytes) -> None:
-        """Have data read before all else."""
+        """Return data before all else."""
         self._held = data + self._held
 
     def read_through(self, make: "Callable[[PeekableReader], ByteReader]") -> None:
-        """Have all that is still to come pass through what make returns."""
+        """Read all that follows through what make returns."""
         came = PeekableReader(self._source)
         came.put_back(self._held)
         self._source, self._held = make(came), b""

@@ -1,4 +1,4 @@
-"""The backend's audio as Ogg/Opus, with its packets as they are wherever they are Opus."""
+"""The backend's audio as Ogg/Opus; Opus packets are copied, never encoded again."""
 
 import struct
 from collections.abc import Callable
@@ -23,11 +23,11 @@ _ENCODED = Encoded("ogg", "libopus", "s16", OPUS_RATE, 64_000, container_options
 
 
 def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
-    """Write what comes as Ogg/Opus: as it is if it is that, encoded only if it is not Opus.
+    """Write source as Ogg/Opus: passed through, copied, or encoded if it is not Opus.
 
     Raises:
-        BadAudioError: what came is no audio or holds no sound, and nothing was written; or it is
-            not whole.
+        BadAudioError: source is no audio or holds no sound, and nothing was written; or it is
+            incomplete.
     """
     reader = PeekableReader(source)
     if is_ogg_opus(reader.peek(IS_OGG_OPUS_BYTES)):
@@ -41,7 +41,7 @@ def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
 
 
 def _pass(reader: PeekableReader, write: Callable[[bytes], None]) -> None:
-    """Pass Ogg/Opus on, once there is sound."""
+    """Pass Ogg/Opus through, once it holds sound."""
     pages, held = OggPages(reader), b""
     while piece := pages.read(PIECE_BYTES):
         held += piece
@@ -71,7 +71,7 @@ def _copy(audio: BackendAudio, write: Callable[[bytes], None]) -> None:
 
 
 class _Muxer:
-    """Opus packets to an Ogg stream that leaves while it is made."""
+    """Writes Opus packets to an Ogg stream, which is returned while it is written."""
 
     def __init__(self, came_from: AudioStream) -> None:
         self._written = MuxerOutput()
@@ -82,7 +82,7 @@ class _Muxer:
         self._samples = -pre_skip
 
     def mux(self, packet: "Packet[AudioStream]") -> bytes:
-        """Return what of the stream is ready with this packet."""
+        """Return the bytes of the stream that are ready with packet."""
         lasts = samples_of(bytes(packet))
         # Matroska's own times are in milliseconds, and Opus's frames may be shorter than three.
         packet.time_base = Fraction(1, OPUS_RATE)

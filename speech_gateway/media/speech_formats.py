@@ -1,10 +1,10 @@
-"""The backend's audio to the format that a client asked for, while it comes.
+"""Converts the backend's audio to the formats that clients may ask for, while it comes.
 
-What was lost on the way, or never came, is a failure, but after all that there was.
+When audio is missing or was lost, the conversion fails after all that there was.
 
-MP3 and AAC keep Opus's 48 kHz: nothing is resampled, and an encoder's frame, which is a count of
-samples, is over sooner. The others are 24 kHz, as OpenAI's are; voices have nothing above 12 kHz,
-and each sample is paid for in bytes.
+MP3 and AAC keep Opus's 48 kHz: nothing is resampled, and a frame, which is a count of samples, is
+shorter. The other formats have 24 kHz, as OpenAI's do; voices have nothing above 12 kHz, and each
+sample costs bytes.
 """
 
 import struct
@@ -23,7 +23,7 @@ STREAM_SIZE = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class AudioFormat:
-    """What a client may ask for; without convert, the backend's audio is passed through."""
+    """A format that clients may ask for; without convert, the audio is passed through."""
 
     name: str
     content_type: str
@@ -47,7 +47,7 @@ class Encoded:
             self.encode(audio, write)
 
     def encode(self, audio: BackendAudio, write: Callable[[bytes], None]) -> None:
-        """Encode all that can be heard; raises BadAudioError, without sound before a write."""
+        """Encode all audio; raises BadAudioError, before any write when there is no sound."""
         encoder = Encoder(
             self.container,
             self.codec,
@@ -66,7 +66,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """A conversion to bare samples, after a header."""
+    """A conversion to raw samples, after a header."""
 
     header: bytes = b""
 
@@ -81,7 +81,7 @@ class _Samples:
 
 
 def wav_header() -> bytes:
-    """Return the header of a WAV whose end nobody knows yet."""
+    """Return the header of a WAV of unknown length."""
     channels, sample_bytes = 1, 2
     return struct.pack(
         "<4sI4s4sIHHIIHH4sI",

@@ -1,4 +1,4 @@
-"""An upload of any usual kind to the Ogg/Opus that the backend takes, while it comes."""
+"""Converts an upload of any usual format to the backend's Ogg/Opus, while it comes."""
 
 import errno
 import tempfile
@@ -19,17 +19,18 @@ from .peekable import ByteReader, PeekableReader
 
 OPUS_RATE = 48_000
 BIT_RATE = 144_000
-"""Constant, so enough for the hardest frame: what comes was often encoded once before."""
+"""Bits a second; constant, and enough for the hardest frame, as most uploads were encoded before.
+"""
 CODEC_OPTIONS = {"vbr": "off", "frame_duration": "20"}
-"""Silence as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
+"""Silence is as large as sound: StreamKit drops packets under 10 bytes, and pauses with them.
 
 It decodes frames of 2.5 to 40 ms.
 """
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
-"""How far libav looks for what the headers do not tell, MP3's rate for one."""
+"""Bytes that libav probes for what the headers do not tell, such as MP3's rate."""
 MAX_SECONDS = 4 * 3600.0
-"""Of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
+"""Seconds of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
 SPOOLED = ("mov", "aiff", "caf")
 KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or AU"
 
@@ -40,18 +41,18 @@ TOO_LONG = f"the audio is longer than {MAX_SECONDS / 3600:g} hours"
 
 
 class Upload:
-    """One upload's conversion."""
+    """The conversion of one upload."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        """Of audio converted so far."""
+        """Seconds of audio converted so far."""
 
     def convert(self, source: Source, write: Callable[[bytes], None]) -> None:
-        """Convert source, in a thread.
+        """Convert source; to be run in a thread.
 
         Raises:
             BadAudioError: source is not audio that can be converted.
-            OSError: the disk, where an upload is kept that has to be read back and forth.
+            OSError: the disk failed, where an upload is kept that cannot be read in one pass.
         """
         reader = PeekableReader(source)
         if not (first := reader.read(1)):
@@ -107,7 +108,7 @@ class Upload:
 
 
 def _shown(file: "Spool", container: str) -> ByteReader | None:
-    """Return what libav is shown of a file, from its beginning; None when it is not plausible."""
+    """Return file as libav is to read it, from its beginning; None when it is implausible."""
     if container == "aiff":
         return aiff_in_order(file)
     if container == "caf":
@@ -116,7 +117,7 @@ def _shown(file: "Spool", container: str) -> ByteReader | None:
 
 
 class Spool:
-    """A file on disk, as libav reads it: what fails is kept, not raised into libav."""
+    """A file on disk, as libav reads it: an error is kept, not raised into libav."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.tell = file.tell
@@ -133,7 +134,7 @@ class Spool:
             return b""
 
     def seek(self, offset: int, whence: int) -> int:
-        """Go to a place and return it; return an error's number, negative, when there is none."""
+        """Seek; return the position, or a negative error number."""
         try:
             return self.file.seek(offset, whence)
         except OSError as error:

@@ -1,7 +1,7 @@
-"""WAV and its kin (RF64, BW64, Sony's Wave64), and AU: how samples are written, and the samples.
+"""WAV, its relatives (RF64, BW64, Sony's Wave64), and AU.
 
-Each is shown to libav as a plain WAV or AU whose end nobody knows, with nothing else in it; where
-the length was told, the input ends there.
+Each is presented to libav as a plain WAV or AU of unknown length, without other chunks. Where the
+header tells the length, the input ends there.
 """
 
 import struct
@@ -22,7 +22,7 @@ _AU = struct.Struct(">4s5I")
 
 
 def show_wave(reader: PeekableReader) -> None:
-    """Leave all of a WAV, RF64 or BW64 out but its format and its samples."""
+    """Reduce a WAV, RF64 or BW64 to its format and its samples."""
     reader.skip(_RIFF_HEAD_BYTES)
     written, large_size = b"", 0
     while len(head := reader.exactly(_CHUNK.size)) == _CHUNK.size:
@@ -42,7 +42,7 @@ def show_wave(reader: PeekableReader) -> None:
 
 
 def show_wave64(reader: PeekableReader) -> None:
-    """Leave all of a Wave64 out but its format and its samples; its sizes count their own heads."""
+    """Reduce a Wave64 to its format and its samples; its sizes include the chunk headers."""
     reader.skip(_WAVE64_HEAD_BYTES)
     written = b""
     while len(head := reader.exactly(_WAVE64_CHUNK.size)) == _WAVE64_CHUNK.size:
@@ -61,7 +61,7 @@ def show_wave64(reader: PeekableReader) -> None:
 
 
 def show_au(reader: PeekableReader) -> None:
-    """Leave an AU's annotation out, and all of one whose number of channels is not plausible."""
+    """Remove an AU's annotation; make an AU with an implausible channel count empty."""
     head = reader.exactly(_AU.size)
     if len(head) < _AU.size:
         return

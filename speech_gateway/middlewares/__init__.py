@@ -1,7 +1,7 @@
-"""The steps in front of the handlers, one decision each.
+"""The middlewares in front of the handlers, one decision each.
 
-A step validates its arguments when made and has ``async def setup(app)``, the convention of
-aiohttp-remotes: so its tools, ours and an operator's plugins stand in one list.
+A step validates its arguments when it is created and has ``async def setup(app)``, the convention
+of aiohttp-remotes: so its tools, ours and an operator's plugins are used alike.
 """
 
 from abc import ABC, abstractmethod
@@ -12,22 +12,22 @@ from aiohttp.typedefs import Handler
 
 
 class Plugin(Protocol):
-    """Whatever takes a place in the request's way."""
+    """Anything that can be set up in front of the handlers."""
 
     async def setup(self, app: web.Application) -> None:
-        """Add to app what the plugin is there for; most often to ``app.middlewares``."""
+        """Add the plugin's parts to app, usually to ``app.middlewares``."""
 
 
 class Step(ABC):
     """A middleware of our own."""
 
     async def setup(self, app: web.Application) -> None:
-        """Take the next place in the request's way."""
+        """Add the middleware behind those that were added before."""
         app.middlewares.append(self.middleware)
 
     @abstractmethod
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Judge the request, and pass it on or raise the refusal."""
+        """Check the request; call handler, or raise the refusal."""
 
 
 __all__ = ["Handler", "Plugin", "Step"]

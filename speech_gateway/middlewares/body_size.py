@@ -1,4 +1,4 @@
-"""Judges a body by the size it declares, before a byte of it is read."""
+"""Checks a body's declared size before any of it is read."""
 
 from collections.abc import Mapping
 
@@ -11,9 +11,9 @@ from . import Handler, Step
 
 
 class CheckBodySize(Step):
-    """Refuse a declared length over limit (bytes) with 413, and no body at all with 400.
+    """Refuse a declared length over limit (bytes) with 413, and a request without a body with 400.
 
-    Some endpoints may have limits of their own, by path, or by path and media type.
+    Own has other limits, by path, or by path and media type.
     """
 
     def __init__(self, limit: int, own: Mapping[str | tuple[str, str], int] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Lets in the clients that show a key."""
+"""Checks the clients' keys."""
 
 from collections.abc import Sequence
 
@@ -10,13 +10,13 @@ from ..exchange import EXCHANGE
 from . import Handler, Step
 
 FREE = frozenset({"/healthz", "/readyz", "/metrics"})
-"""For who looks after the gateway, not for its clients."""
+"""Paths for operators, which need no key."""
 
 
 class CheckKey(Step):
-    """Refuse a client without a known key with 401 (RFC 6750); note whose it is.
+    """Refuse a client without a known key with 401 (RFC 6750); note the client's name.
 
-    What begins with one of free is read by anybody.
+    Paths that begin with one of free can be read without a key.
     """
 
     def __init__(self, keys: ClientKeys, free: Sequence[str] = ()) -> None:
@@ -24,7 +24,7 @@ class CheckKey(Step):
         self._free = tuple(free)
 
     async def setup(self, app: web.Application) -> None:
-        """Take the next place, and have the file of keys looked at while app runs."""
+        """Add the middleware, and watch the file of keys while app runs."""
         await super().setup(app)
         app.cleanup_ctx.append(self._keys.file.watching)
 

@@ -1,4 +1,4 @@
-"""Lets through the media types that an endpoint takes or may take for granted."""
+"""Checks the media type of a request."""
 
 from aiohttp import hdrs, web
 
@@ -8,7 +8,7 @@ from . import Handler, Step
 
 
 class CheckContentType(Step):
-    """Refuse other media types, and any content coding, with 415."""
+    """Refuse other media types than the endpoint's, and any content coding, with 415."""
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:

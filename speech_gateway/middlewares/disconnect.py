@@ -1,4 +1,4 @@
-"""Notices a client that leaves while nobody reads from it."""
+"""Detects clients that disconnect while nothing is read from them."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from . import Handler, Step
 
 
 class WatchDisconnect(Step):
-    """Break the connection of a client that has left, which cancels its request.
+    """Break the connection of a client that has disconnected, which cancels its request.
 
     A server that has paused reading, as while an upload waits at the gate or behind many pipelined
-    requests, learns nothing of a client's FIN. The kernel tells it apart from data to an epoll
-    object of our own (epoll_ctl(2), EPOLLRDHUP); on systems without epoll such a client is noticed
+    requests, does not see a client's FIN. The kernel reports it, apart from data, to an epoll
+    object of our own (epoll_ctl(2), EPOLLRDHUP). On systems without epoll such a client is detected
     when reading goes on.
     """
 
@@ -24,7 +24,7 @@ class WatchDisconnect(Step):
         self._clients: dict[int, asyncio.Transport] = {}
 
     async def setup(self, app: web.Application) -> None:
-        """Take the next place, and watch from the app's start to its end."""
+        """Add the middleware, and watch connections while app runs."""
         await super().setup(app)
         if hasattr(select, "epoll"):
             app.on_startup.append(self._start)

@@ -1,4 +1,4 @@
-"""Lets a gateway that is to stop finish what it has begun."""
+"""Graceful shutdown: requests in progress finish, new ones are refused."""
 
 import asyncio
 import contextlib
@@ -11,20 +11,20 @@ from . import Handler, Step
 from .gate import RETRY_AFTER
 
 CLEANUP_TIMEOUT = 2.0
-"""Seconds that a broken exchange gets to end; only a plugin could want more."""
+"""Seconds that a request gets to end after its connection was broken; only a plugin needs more."""
 
 
 class Drain(Step):
-    """Know the exchanges under way; once draining, have them be the last of their connections.
+    """Track the exchanges in progress; once draining, make each the last on its connection.
 
-    New ones are refused with 503, unless another gateway follows on the same sockets: then what
-    comes on connections already taken is still served, as its client knows nothing of the change.
+    New requests are refused with 503, unless another gateway takes over the same sockets: then
+    requests on accepted connections are still served, as their clients cannot know of the change.
     """
 
     def __init__(self) -> None:
         self.draining = False
         self._refuses = False
-        self._under_way: dict[int, web.Request] = {}  # by id: requests have no hash
+        self._in_progress: dict[int, web.Request] = {}  # by id: requests have no hash
         self._empty = asyncio.Event()
 
     @web.middleware
@@ -37,35 +37,35 @@ class Drain(Step):
             raise web.HTTPServiceUnavailable(
                 text="the gateway is shutting down; try again in a moment\n", headers=RETRY_AFTER
             )
-        self._under_way[id(request)] = request
+        self._in_progress[id(request)] = request
         try:
             return await handler(request)
         finally:
-            del self._under_way[id(request)]
-            if not self._under_way:
+            del self._in_progress[id(request)]
+            if not self._in_progress:
                 self._empty.set()
 
     @property
-    def under_way(self) -> int:
-        """Return the number of exchanges begun and not ended."""
-        return len(self._under_way)
+    def in_progress(self) -> int:
+        """The number of exchanges in progress."""
+        return len(self._in_progress)
 
     def begin(self, *, refuse: bool) -> None:
-        """From now on, want no more requests, and refuse them if so."""
+        """Begin to drain; refuse new requests if so."""
         self.draining = True
         self._refuses = refuse
-        for request in self._under_way.values():
+        for request in self._in_progress.values():
             request[EXCHANGE].closes = True
 
     async def finished(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no exchange is in progress."""
         self._empty.clear()
-        if self._under_way:
+        if self._in_progress:
             await self._empty.wait()
 
     async def break_all(self) -> None:
-        """Break off what is under way, and wait until it has cleaned up."""
-        for request in list(self._under_way.values()):
+        """Break off the exchanges in progress, and wait until they have cleaned up."""
+        for request in list(self._in_progress.values()):
             break_off(request, web.HTTPServiceUnavailable.status_code, "the gateway stopped")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLEANUP_TIMEOUT):

@@ -1,4 +1,4 @@
-"""Finds the client's address behind proxies that are trusted."""
+"""Finds the client's address behind trusted proxies."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
@@ -14,22 +14,23 @@ from ..exchange import EXCHANGE
 from . import Handler
 
 LOCAL = IPv4Address("127.0.0.1")
-"""What a peer on a unix socket counts as: it has no address, and is on this machine."""
+"""The address of a peer on a unix socket, which has none and is on this machine."""
 
 
 class Forwarded(XForwardedStrict):
-    """Take the client's address from ``X-Forwarded-For``, when just the trusted hops were passed.
+    """Take the client's address from ``X-Forwarded-For``, if the request passed just the trusted
+    hops.
 
-    The connection comes from the first hop, the header's last entry is the second, and so on; the
-    one after the last hop is the client. Whoever did not come this way gets 400: a header that is
-    forged, missing, or has an entry too many.
+    The connection comes from the first hop; the header's last entry is the second, and so on; the
+    address behind the last hop is the client's. Other requests get 400: with a header that is
+    forged, missing, or has too many entries.
     """
 
     def __init__(self, hops: Sequence[Sequence[Network]]) -> None:
         super().__init__(hops)
 
     def get_forwarded_for(self, headers: MultiMapping[str]) -> list[Address]:
-        """Return the header's addresses; unlike the base, take them with ports too.
+        """Return the header's addresses; unlike the base class, accept ports.
 
         Raises:
             TooManyHeaders: there is more than one header.

@@ -1,4 +1,4 @@
-"""The gate: how many requests may talk to the backend, and how the rest wait."""
+"""The concurrency gate: how many requests call the backend at once, and how others wait."""
 
 import asyncio
 from collections import Counter
@@ -16,18 +16,18 @@ from . import Handler, Step
 from .slots import Slots
 
 RETRY_AFTER = {"Retry-After": "5"}
-"""Seconds; about what a short utterance takes."""
+"""Seconds; about the time of a short utterance."""
 ALL_CLIENTS = ""
 IPV6_SUBNET = 64
-"""Bits of an IPv6 address that are one client's: all the rest are its own to choose (RFC 4291)."""
+"""Bits of an IPv6 address that belong to one client, which may choose the others (RFC 4291)."""
 
 
 class Gate(Step):
-    """Hold one of the slots for each request, from before the backend is called to the end.
+    """Hold a slot for each request, from before the backend is called to the end.
 
     First come, first served; at most max_queue requests wait, each at most queue_timeout seconds.
-    Past either the answer is 503. One client has at most a share of the slots and of the queue, and
-    waits for its own; past its share of the queue the answer is 429.
+    Past either limit the answer is 503. One client has at most a share of the slots and of the
+    queue, and waits for its own slots; past its share of the queue the answer is 429.
     """
 
     def __init__(
@@ -97,7 +97,7 @@ class Gate(Step):
 
 
 def _client(exchange: Exchange) -> str:
-    """Return whose share a request is of: a key's owner, else an address."""
+    """Return the client that a request's share belongs to: a key's name, or an address."""
     client = exchange.client
     if client.key:
         return f"key {client.key}"

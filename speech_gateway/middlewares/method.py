@@ -1,4 +1,4 @@
-"""Lets through the methods that the endpoints have."""
+"""Checks the method of a request."""
 
 from aiohttp import web
 
@@ -7,7 +7,7 @@ from . import Handler, Step
 
 
 class CheckMethod(Step):
-    """Refuse any other method with 405."""
+    """Refuse other methods than the endpoint's with 405."""
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Decides how an exchange ended, and turns whatever was raised into one answer or a break."""
+"""Decides the outcome of an exchange: turns whatever was raised into one answer or a break."""
 
 import asyncio
 import logging
@@ -13,16 +13,16 @@ from ..server.response_writer import break_off
 from . import Handler, Step
 
 FormatError = Callable[[web.Response], web.Response]
-"""Puts a refusal into the form that an API's clients read."""
+"""Returns a refusal in the form that an API's clients read."""
 
 log = logging.getLogger(__name__)
 
 
 class DecideOutcome(Step):
-    """See every answer out to its last byte, so that what is counted is what happened.
+    """Send every answer to its last byte, so that the outcome is what really happened.
 
-    A client that takes nothing of it for timeout seconds is broken off. Refusals are in the form
-    that the endpoint's clients read; beside the endpoints in that of the API whose paths begin so.
+    A client that takes no byte for timeout seconds is broken off. Refusals are in the form of the
+    endpoint's API; other paths' in that of the API whose prefix in error_formats they have.
     """
 
     def __init__(self, timeout: float, error_formats: Mapping[str, FormatError]) -> None:
@@ -41,7 +41,7 @@ class DecideOutcome(Step):
         return response
 
     async def _send_whole(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Send what is left to send of response, unless the client does not stay for it."""
+        """Send what was not sent of response, unless the client has disconnected."""
         if request.transport is None or request.transport.is_closing():
             return
         decide_keep_alive(request, response, streamed=response.prepared)
@@ -63,7 +63,7 @@ class DecideOutcome(Step):
     async def _answer(
         self, request: web.Request, handler: Handler, exchange: Exchange | None
     ) -> tuple[web.StreamResponse, web.HTTPException | None]:
-        """Return what to send, and the exception it came as: aiohttp wants that raised again."""
+        """Return the answer to send, and the exception that aiohttp wants raised for it, if any."""
         try:
             return await handler(request), None
         except web.HTTPException as raised:
@@ -88,7 +88,7 @@ class DecideOutcome(Step):
 
 
 def _count_body(exchange: Exchange, response: web.StreamResponse) -> None:
-    """Count an answer that was sent whole, as one that is relayed is counted on its way."""
+    """Count the body of an answer that was not relayed."""
     body = response.body if isinstance(response, web.Response) else None
     if isinstance(body, bytes | bytearray) and body and exchange.timings.first_byte is None:
         exchange.sent(len(body))

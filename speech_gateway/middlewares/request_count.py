@@ -1,4 +1,4 @@
-"""Counts every request to an endpoint, whatever becomes of it."""
+"""Counts every request to an endpoint, however it ends."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,9 +12,9 @@ from . import Handler, Step
 
 
 class CountRequests(Step):
-    """Open the exchange at the request's head and count it out when it has ended.
+    """Create the exchange of a request, and count it when it has ended.
 
-    The pages beside the endpoints, and what leads nowhere, are no exchange.
+    Requests for other paths have no exchange.
     """
 
     def __init__(self, metrics: Metrics, endpoints: Iterable[Endpoint]) -> None:

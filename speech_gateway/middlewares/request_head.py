@@ -1,4 +1,4 @@
-"""Refuses heads that the parser lets pass and RFC 9112 does not, before anyone acts on them."""
+"""Refuses heads that the parser accepts and RFC 9112 does not."""
 
 import re
 
@@ -8,12 +8,12 @@ from . import Handler, Step
 
 SPOKEN = (HttpVersion(1, 0), HttpVersion(1, 1))
 LARGEST_LENGTH = 2**63 - 1
-"""Beyond, the parser's own arithmetic may end; and so does everybody's patience."""
+"""Larger lengths may overflow in the parser."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~%!$&'()*+;=-]*)(:[0-9]{0,5})?")
 
 
 class CheckHead(Step):
-    """Refuse what could be understood in two ways, and close: what follows it cannot be trusted."""
+    """Refuse an ambiguous head, and close the connection: what follows it cannot be trusted."""
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -41,7 +41,7 @@ def _refusal(request: web.Request) -> web.HTTPException | None:
 
 
 def _coding_refusal(request: web.Request) -> web.HTTPException | None:
-    """Judge Transfer-Encoding (RFC 9112, sections 6.1 and 6.3)."""
+    """Return a refusal of Transfer-Encoding (RFC 9112, sections 6.1 and 6.3), if it is wrong."""
     codings = ",".join(request.headers.getall(hdrs.TRANSFER_ENCODING)).strip(" \t").lower()
     if request.version < (1, 1) or hdrs.CONTENT_LENGTH in request.headers or not codings:
         return web.HTTPBadRequest(

@@ -1,4 +1,4 @@
-"""Gives every request an id and writes a line for each that has ended."""
+"""Gives every request an id, and logs each request to an endpoint when it has ended."""
 
 import logging
 import re
@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 
 
 class LogRequests(Step):
-    """Keep a client's sane ``X-Request-ID`` or make one, send it back, and log the ending."""
+    """Use a client's valid ``X-Request-ID`` or create one, send it back, and log the outcome."""
 
     async def setup(self, app: web.Application) -> None:
-        """Take the next place, and a look at every response's headers."""
+        """Add the middleware, and the headers that every response has."""
         await super().setup(app)
         app.on_response_prepare.append(_mark)
 

@@ -1,13 +1,13 @@
-"""Slots, and those who wait for one."""
+"""The slots of the gate, and the requests that wait for one."""
 
 import asyncio
 from collections import Counter
 
 
 class Slots:
-    """A number of slots, of which one client may hold at most so many.
+    """A number of slots; one client may hold at most a part of them.
 
-    First come, first served; who waits behind a client at its limit is served before it.
+    First come, first served; a request behind those of a client that is at its limit passes them.
     """
 
     def __init__(self, total: int, max_each: int) -> None:
@@ -15,10 +15,10 @@ class Slots:
         self._max_each = max_each
         self._held: Counter[str] = Counter()
         self._waiters: dict[asyncio.Future[None], str] = {}
-        """By who waits, in order of their coming: the client."""
+        """The client of each waiter, in order of arrival."""
 
     def take(self, client: str) -> bool:
-        """Take a slot if there is one for client right now."""
+        """Take a slot for client if one is free for it; return whether it was."""
         # Who waits while a slot is free is at the limit, so that nobody is passed by.
         if not self._free or self._held[client] >= self._max_each:
             return False
@@ -40,7 +40,7 @@ class Slots:
             self._waiters.pop(granted, None)
 
     def give_back(self, client: str) -> None:
-        """Give a slot back: the first who may have one gets it."""
+        """Release a slot to the first waiter that may have it."""
         self._free += 1
         self._held[client] -= 1
         if not self._held[client]:

@@ -1,4 +1,4 @@
-"""Reads a text whole and judges it, so that a slow sender holds no slot."""
+"""Reads and checks a text before the gate, so that a slow sender holds no slot."""
 
 import codecs
 
@@ -11,7 +11,7 @@ from ..texts import NoTextError, TextTooLongError, speakable
 from . import Handler, Step
 
 MAX_BYTES_A_CHARACTER = 4
-"""In every charset below."""
+"""Bytes of a character in any of the charsets below."""
 MAX_MARK_BYTES = 4
 CHARSETS = frozenset(
     {"ascii", "utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "koi8-r"}
@@ -20,7 +20,7 @@ CHARSETS = frozenset(
     | {f"iso8859-{part}" for part in (*range(1, 12), *range(13, 17))}
     | {f"cp125{part}" for part in range(9)}
 )
-"""By Python's names; its other codecs are not all for text, nor all fast on hostile input."""
+"""By Python's names. Python's other codecs are not all for text, or slow on hostile input."""
 
 
 class ReadText(Step):

@@ -18,7 +18,7 @@ REQUIRED_KINDS = ("streamkit::http_input", "streamkit::http_output")
 
 
 class PipelineError(ValueError):
-    """A pipeline that the backend would not run; the message says what is wrong with it."""
+    """The backend would not run the pipeline; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Pipeline:
     yaml: str
 
     def param(self, name: str) -> object:
-        """Return what its speech node has as param; None when it has none."""
+        """Return a parameter of the speech node; None when it has none."""
         found = None
         for node in nodes(yaml.load(self.yaml, Loader=_LOADER)):  # noqa: S506 - as below
             if str(node["kind"]).startswith("plugin::"):
@@ -45,7 +45,7 @@ class Pipeline:
         return Pipeline(text)
 
     def warnings(self) -> Iterator[str]:
-        """Yield what is allowed and hardly meant, for people."""
+        """Yield warnings for people: what is allowed but probably a mistake."""
         for node in nodes(yaml.load(self.yaml, Loader=_LOADER)):  # noqa: S506 - as above
             params = node.get("params") or {}
             if node["kind"] == SERIALIZER and params.get("newline_delimited") is not True:

@@ -1,4 +1,4 @@
-"""The voices that clients may name, and what they set on the pipeline."""
+"""Voices: the names that clients use, and the pipeline parameters they stand for."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ..config.files import read_text
 
 PACKAGED = files(__package__).joinpath("voices.yml")
 SLOWEST, FASTEST = 0.25, 4.0
-"""What OpenAI's clients may ask for."""
+"""The speeds that OpenAI's API allows."""
 HIGHEST = 100
-"""Times the usual speed; who writes more has mistyped."""
+"""The highest speed allowed in the file; more is a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """By name, the parameters of the pipeline's speech node; and how fast its engine speaks."""
+    """The speech node's parameters for each voice, and the speeds that the engine can speak at."""
 
     params: Mapping[str, Mapping[str, Any]]
     slowest: float = SLOWEST
@@ -26,11 +26,11 @@ class Voices:
 
     @property
     def default(self) -> str:
-        """The voice of who names none: the first one."""
+        """The voice for a request that names none: the first one."""
         return next(iter(self.params))
 
     def named(self, name: str) -> str | None:
-        """Return the voice of that name, in any case; None when there is none."""
+        """Return the voice of that name, in any case; None if there is none."""
         if name in self.params:
             return name
         folded = name.strip().casefold()
@@ -38,7 +38,7 @@ class Voices:
 
     @property
     def listed(self) -> str:
-        """Return the names, for people."""
+        """The names, separated by commas."""
         return ", ".join(self.params)
 
 
@@ -46,7 +46,7 @@ def load(path: Path | None = None) -> Voices:
     """Return the voices in the file at path, or the packaged ones.
 
     Raises:
-        ValueError: the file cannot be read, or is not as it should be.
+        ValueError: the file cannot be read, or is not valid.
     """
     try:
         text = read_text(path) if path is not None else PACKAGED.read_text("utf-8")

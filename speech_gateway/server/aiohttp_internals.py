@@ -1,9 +1,9 @@
-"""All that the gateway relies on of aiohttp's inside.
+"""Everything that the gateway uses of aiohttp's private parts.
 
-aiohttp gives an open network more room than the gateway does, and has no public way to change that:
+aiohttp limits an open network less than the gateway needs, and has no public way to change that: so
 client connections are bounded here, by a RequestHandler of our own. ``check`` tells at the start
-whether the inside is what this module expects; the version is pinned below the next minor one, and
-the tests of this module run on the newest aiohttp too.
+whether aiohttp is as this module expects it. The version is pinned below the next minor one, and
+the tests of this module run on the newest version too.
 """
 
 import inspect
@@ -34,13 +34,13 @@ TOO_MANY = (
     b"the gateway has too many connections; try again later\n"
 )
 MAX_TURNED_AWAY = 64
-"""Connections over the cap that may linger; one more is closed, whether or not it read why."""
+"""Connections over the limit that may linger; others are closed at once, read or not."""
 
 log = logging.getLogger(__name__)
 
 
 class Connection(RequestHandler):
-    """One connection of a client's."""
+    """A client's connection."""
 
     __slots__ = ("_framing", "_lingering", "_turned_away_by")
 
@@ -51,7 +51,7 @@ class Connection(RequestHandler):
         self._turned_away_by: BoundedServer | None = None
 
     def connection_made(self, transport: Any) -> None:
-        """Take the connection, or turn it away at once when there are too many."""
+        """Accept the connection, or refuse it when there are too many."""
         server = self._manager
         assert isinstance(server, BoundedServer)
         if server.full():
@@ -60,7 +60,7 @@ class Connection(RequestHandler):
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Forget the client."""
+        """Clean up."""
         if self._lingering is not None:
             self._lingering.cancel()
         if self._turned_away_by is not None:
@@ -68,9 +68,9 @@ class Connection(RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse data; tell the one who reads a body when the rest of it is malformed.
+        """Parse data; raise an error in who reads a body when the rest of it is malformed.
 
-        aiohttp's parser leaves that reader waiting for ever.
+        aiohttp's parser would leave that reader waiting for ever.
         """
         if self._lingering is not None:
             self._lingering.received(len(data))
@@ -95,7 +95,7 @@ class Connection(RequestHandler):
     async def _handle_request(
         self, request: web.BaseRequest, start_time: float | None, request_handler: Any
     ) -> tuple[web.StreamResponse, bool]:
-        """Handle a request; when its body is still coming, let the client see the answer.
+        """Handle a request; when its body is still coming, let the client read the answer.
 
         aiohttp reads on for its lingering_time; here that ends as soon as the client is silent.
         """
@@ -109,7 +109,7 @@ class Connection(RequestHandler):
                 self._lingering = LingeringClose(request.content, self.force_close)
 
     def _break_off(self) -> None:
-        """Give up a client that sends far more around a request than in it."""
+        """Break the connection of a client that sends far more framing than body."""
         if self.transport is None:
             return
         why = f"the client sent {self._framing.received} bytes of framing"
@@ -140,7 +140,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,  # noqa: ARG002 - may quote what the client sent
     ) -> web.StreamResponse:
-        """Answer what is no request in a line, without a word on what is inside."""
+        """Answer a malformed request in one line that tells nothing of the inside."""
         log.debug("%s sent what is no request (%s)", request.remote, type(exc).__name__)
         if answer_has_begun(request):
             raise ConnectionError("an answer has begun, and cannot be another now")
@@ -154,17 +154,17 @@ class Connection(RequestHandler):
 
 
 class BoundedServer(Server):
-    """Makes a Connection for each client, and refuses those over ``most``."""
+    """Creates a Connection for each client, and refuses those over ``max_connections``."""
 
-    def __init__(self, server: Server, most: int, **kwargs: Any) -> None:
+    def __init__(self, server: Server, max_connections: int, **kwargs: Any) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory, **kwargs)
-        self._max = most
+        self._max_connections = max_connections
         self.turned_away: set[Connection] = set()
-        """Those over the cap that were not seen to have read why."""
+        """Connections over the limit that have not been seen to read the refusal."""
 
     def full(self) -> bool:
         """Return whether there are as many connections as there may be."""
-        return len(self._connections) >= self._max
+        return len(self._connections) >= self._max_connections
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
@@ -183,24 +183,24 @@ class Runner(web.AppRunner):
 
 
 class RelayedResponse(web.StreamResponse):
-    """An answer whose head waits for the first bytes, to leave with them in one segment."""
+    """An answer whose head waits for the first bytes of the body, to leave in one segment."""
 
     # As aiohttp's own Response has it; without this, the head leaves by itself.
     _send_headers_immediately = False
 
 
 def answer_has_begun(request: web.BaseRequest) -> bool:
-    """Return whether a byte of an answer to request was written."""
+    """Return whether any byte of an answer to request was written."""
     return request.writer.output_size > 0
 
 
 def read_bufsize(read_ahead: int) -> int:
-    """Return aiohttp's setting with which read_ahead bytes of a body are held unread."""
+    """Return the setting of aiohttp's with which it holds read_ahead unread bytes of a body."""
     return read_ahead // 2  # it pauses reading at twice as much
 
 
 def check() -> None:
-    """Check that aiohttp's inside is as this module expects it.
+    """Check that aiohttp is as this module expects it.
 
     Raises:
         StartupError: it is not, or its parser is not safe.
@@ -218,7 +218,7 @@ def check() -> None:
 
 
 def _unexpected() -> Iterator[str]:
-    """Yield what is relied on and is not there, or is something else."""
+    """Yield the names that are missing, or are something else."""
     for name in (
         *("_close", "_current_request", "_force_close", "_manager", "_messages"),
         *("_payload_parser", "force_close"),
@@ -243,7 +243,7 @@ def _unexpected() -> Iterator[str]:
 
 
 def _unexpected_instances() -> Iterator[str]:
-    """Yield what only an instance shows; this wants a running event loop."""
+    """Yield what only instances show; needs a running event loop."""
 
     async def handler(request: web.BaseRequest) -> web.StreamResponse:
         raise NotImplementedError(request)

@@ -1,30 +1,30 @@
-"""A bound on what a client sends around its requests' bodies."""
+"""Limits what a client sends beside the bodies of its requests."""
 
 from aiohttp import StreamReader
 
 HEAD_LIMIT = 2 * 1024 * 1024
-"""Bytes; more than the parser's own limits on lines and fields add up to."""
+"""Bytes of a head; more than the parser's own limits add up to."""
 FRAMING_LIMIT = 64 * 1024
 FRAMING_FACTOR = 8
-"""Bytes around each byte of a body: six is what chunks of one byte cost."""
+"""Bytes of framing for each byte of a body; chunks of one byte need six."""
 
 
 class FramingBound:
-    """Counts what one connection brings around the bodies on it.
+    """Counts the bytes of framing on one connection.
 
-    Chunk extensions, blank lines and the like are passed over by the parser without an end.
+    The parser accepts chunk extensions, blank lines and the like without a limit.
     """
 
     def __init__(self) -> None:
         self.received = 0
-        """Bytes since a request, or the wait for one, last began."""
+        """Bytes since the last request began or ended."""
         self._body: StreamReader | None = None
-        """What is being received, whether or not anybody still handles its request."""
+        """The body that is being received, whether or not its request is still handled."""
 
     def holds(self, size: int, begun: StreamReader | None) -> bool:
-        """Count size bytes that were parsed; return whether there are not too many of them.
+        """Count size bytes that were parsed; return whether the limit holds.
 
-        Begun is the body of the request whose head was among them, if there was one.
+        Begun is the body of a request whose head was among them, if there was one.
         """
         if begun is not None:
             self._body = begun

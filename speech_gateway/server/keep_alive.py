@@ -8,7 +8,7 @@ from ..exchange import EXCHANGE
 def decide_keep_alive(
     request: web.Request, response: web.StreamResponse, *, streamed: bool
 ) -> None:
-    """Have the connection close behind response where it must; call it before ``prepare``.
+    """Close the connection after response where it must be; to be called before ``prepare``.
 
     A streamed response does not tell its length, and its request's body may still be coming.
     """

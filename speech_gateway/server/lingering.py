@@ -1,7 +1,7 @@
-"""A lingering close: a refused client that still sends gets to read why (RFC 9112, section 9.6).
+"""Lingering close: lets a refused client that is still sending read why (RFC 9112, section 9.6).
 
-A connection that is closed with bytes unread is reset by the kernel, and the client loses what it
-had not looked at.
+When a connection is closed with unread bytes, the kernel resets it, and the client loses what it
+has not read yet.
 """
 
 import asyncio
@@ -10,15 +10,15 @@ from collections.abc import Callable
 from aiohttp import StreamReader
 
 SILENCE = 2.0
-"""Seconds without a byte after which a refused client is taken to send no more."""
+"""Seconds of silence after which a refused client is considered done."""
 MAX_SECONDS = 60.0
-"""Seconds in which a refused client may go on sending before it looks at the refusal."""
+"""Seconds that a refused client may go on sending."""
 MAX_BYTES = 64 * 1024 * 1024
-"""What it may send meanwhile."""
+"""Bytes that it may send meanwhile."""
 
 
 class LingeringClose:
-    """Closes a connection once its client sends nothing for a while, unless all of body has come.
+    """Closes a connection when its client falls silent, unless all of body has come.
 
     It closes as well when the client has sent too much, or for too long.
     """

@@ -1,4 +1,4 @@
-"""Listening sockets, and what every connection through them is bounded by."""
+"""Listening sockets, and the limits of the connections through them."""
 
 import socket
 from collections.abc import Iterator, Sequence
@@ -14,9 +14,9 @@ from .aiohttp_internals import SERVER, Runner, read_bufsize
 from .unix_socket import UnixSocket
 
 BACKLOG = 1024
-"""The default of 128 cost a burst of 200 clients a second: a lost SYN is sent again after one."""
+"""With the default of 128, bursts of 200 connections lost some SYNs, which cost a second each."""
 SEND_BUFFER = 64 * 1024
-"""Bytes in the kernel for each client; the default may grow to 4 MB for one that stalls."""
+"""Bytes in the kernel for each client; the default may grow to 4 MB for a slow one."""
 MAX_READ_AHEAD = 1024 * 1024
 MIN_READ_AHEAD = 64 * 1024
 PROBES = 2
@@ -25,7 +25,7 @@ HANDLER_END = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a listener's clients may take up."""
+    """The limits of a listener's clients."""
 
     connections: int = 1000
     idle_timeout: float = 30.0
@@ -35,15 +35,16 @@ class Bounds:
 
     @property
     def read_ahead(self) -> int:
-        """Bytes of a body held while nobody reads it.
+        """Bytes of a body that are held while nobody reads it.
 
-        A whole one, within reason: behind one that is still on its way, a client's FIN is not seen.
+        A whole body where possible: while some of it is not received yet, a client's FIN is not
+        seen.
         """
         return max(min(self.body, MAX_READ_AHEAD), MIN_READ_AHEAD)
 
 
 class Listener:
-    """Serves an application on some sockets, which share its bounds."""
+    """Serves an application on some sockets, which share their limits."""
 
     def __init__(self, app: web.Application, bounds: Bounds) -> None:
         self.urls: list[str] = []
@@ -78,12 +79,12 @@ class Listener:
             raise
 
     async def stop_accepting(self) -> None:
-        """Close the sockets, and leave the connections that came through them."""
+        """Close the sockets, but not the connections accepted through them."""
         for site in list(self._runner.sites):
             await site.stop()
 
     async def stop(self) -> None:
-        """Close all there is."""
+        """Close everything."""
         await self._runner.cleanup()
 
 
@@ -94,10 +95,10 @@ async def listen(
     stack: AsyncExitStack,
     inherited: Sequence[socket.socket] = (),
 ) -> Listener:
-    """Serve app until stack unwinds, on what was inherited or else on address.
+    """Serve app until stack unwinds, on inherited sockets or else on address.
 
     Raises:
-        StartupError: the address cannot be had; the message is for people.
+        StartupError: the address cannot be listened on.
     """
     listener = Listener(app, bounds)
     stack.push_async_callback(listener.stop)
@@ -134,7 +135,7 @@ async def _set_server_header(_request: web.Request, response: web.StreamResponse
 
 
 def _bound(sock: socket.socket, bounds: Bounds) -> None:
-    """Set what connections inherit of their listener."""
+    """Set the socket options that accepted connections inherit."""
     if sock.family != socket.AF_UNIX:
         enable_keepalive(sock, bounds.idle_timeout)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
@@ -150,9 +151,10 @@ def _url(sock: socket.socket) -> str:
 
 
 def enable_keepalive(sock: socket.socket, timeout: float) -> None:
-    """Have the kernel find out within timeout seconds that a client is gone without a word.
+    """Have the kernel detect within timeout seconds that a client's machine is gone.
 
-    Where nothing is expected of a client, only a probe tells (tcp(7)). Connections inherit it.
+    Where nothing is expected of a client, only a keepalive probe tells (tcp(7)). Accepted
+    connections inherit the options.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):

@@ -1,8 +1,8 @@
-"""Reads multipart/form-data (RFC 7578) piece by piece, as it comes.
+"""Parses multipart/form-data (RFC 7578) as it comes.
 
-Not with python-multipart: that refuses a preamble, white space behind the first boundary and a
-folded header, and overlooks a part without a body, all of which RFC 2046 has accepted; and what it
-makes of a preamble depends on where the bytes are split.
+python-multipart is not used, as it refuses a preamble, white space behind the first boundary and a
+folded header, and misses a part without a body, all of which RFC 2046 allows; and its result for a
+preamble depends on how the bytes are split.
 """
 
 import re
@@ -17,10 +17,10 @@ MAX_BOUNDARY = 256
 HEAD_LIMIT = 4096
 """Bytes of a part's header."""
 PREAMBLE_LIMIT = 64 * 1024
-"""Bytes in front of the first boundary; what is no form is not read to its end."""
+"""Bytes before the first boundary; a body without one is not read to its end."""
 NO_BOUNDARY = "the body has none of the boundaries that Content-Type announces"
 PADDING_LIMIT = 256
-"""Blanks behind a boundary; with more it is none, so that the bytes held back are bounded."""
+"""Blanks behind a boundary; a limit, as these bytes have to be held back."""
 
 _BOUNDARY = re.compile(rf"[!-~]|[!-~][ -~]{{0,{MAX_BOUNDARY - 2}}}[!-~]")
 _FOLD = re.compile(rb"\r\n(?=[ \t])")
@@ -65,9 +65,10 @@ class _Expects(Enum):
 
 
 class MultipartReader:
-    """Takes the bytes of a body, and tells of its parts.
+    """Parses the bytes of a body into events.
 
-    A part's body is told as it comes: no more is held back than may turn out to be a boundary.
+    The body of a part is returned as it comes; only what may be the beginning of a boundary is held
+    back.
     """
 
     def __init__(self, content_type: str) -> None:
@@ -92,7 +93,7 @@ class MultipartReader:
         return self._expects is _Expects.EPILOGUE
 
     def feed(self, piece: bytes) -> Iterator[Event]:
-        """Take the next bytes, and yield what has come with them, wherever they are split.
+        """Parse the next bytes, and yield the events that they complete.
 
         Raises:
             MultipartError: a part's header is malformed or too large, or there is no part in sight.
@@ -118,10 +119,10 @@ class MultipartReader:
         self._buffer.clear()
 
     def finish(self) -> None:
-        """Take note that no more comes.
+        """Check that the body is complete at its end.
 
         Raises:
-            MultipartError: more was due.
+            MultipartError: it is not.
         """
         if self._expects is _Expects.PREAMBLE:
             raise MultipartError(NO_BOUNDARY)

@@ -1,4 +1,4 @@
-"""Open files: as many as the settings want, or fewer connections, so that calls still find one."""
+"""The limit of open files: raised as far as needed, else fewer connections are accepted."""
 
 import logging
 import resource
@@ -6,20 +6,20 @@ import resource
 from ..errors import StartupError
 
 RESERVE = 128
-"""Files for what is neither a client's connection nor a call: listeners, scrapes, log, engine."""
+"""Open files beside connections and calls: listeners, scrapes, the log, the engine."""
 FILES_A_CALL = 2
-"""Beside each live call there may be a connection kept for a later one."""
+"""A call, and a connection kept for a later one."""
 
 log = logging.getLogger(__name__)
 
 
 def connections_with_files(connections: int, calls: int) -> int:
-    """Return how many client connections there is room for, beside calls to the backend.
+    """Return how many client connections fit beside the calls to the backend.
 
     The soft limit is raised as far as needed and allowed (setrlimit(2)).
 
     Raises:
-        StartupError: not even one connection would find a file.
+        StartupError: not even one connection fits.
     """
     beside = calls * FILES_A_CALL + RESERVE
     wanted = connections + beside
@@ -40,7 +40,7 @@ def connections_with_files(connections: int, calls: int) -> int:
 
 
 def _raise_soft_limit(wanted: int) -> int:
-    """Return the limit on open files, raised towards wanted."""
+    """Raise the soft limit towards wanted, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
         return wanted

@@ -1,4 +1,4 @@
-"""The client's body: asked for when it is wanted, counted as it comes, not waited for endlessly."""
+"""Reads the client's body: asked for when it is needed, limited in size and in time."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 
 MAX_PIECE_BYTES = 64 * 1024
-"""Bytes of a piece: it is copied a few times on its way, and a megabyte may have come by then."""
+"""Bytes of a piece; without a limit it may be a megabyte, which is copied several times."""
 
 
 def too_large(limit: int) -> web.HTTPException:
@@ -37,11 +37,11 @@ class RequestBody:
         _send_continue(request)
 
     async def read(self) -> bytes:
-        """Return what has come since the last read, 64 KiB at most; nothing at the end.
+        """Return the bytes since the last read, at most 64 KiB; nothing at the end.
 
         Raises:
-            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the
-                body is malformed or ended without a byte.
+            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the body is
+                malformed or empty.
         """
         piece = await self._next_piece()
         exchange = self._exchange
@@ -82,7 +82,7 @@ class RequestBody:
 
 
 def _send_continue(request: web.Request) -> None:
-    """Send the 100 that the client may wait for (RFC 9110, section 10.1.1), now it is wanted."""
+    """Send 100 Continue if the client waits for it (RFC 9110, section 10.1.1)."""
     expects = request.headers.get(hdrs.EXPECT, "").lower() == "100-continue"
     unsent = not request.content.is_eof() and not request.content.total_bytes
     if expects and unsent and request.version >= (1, 1) and request.transport is not None:
@@ -90,4 +90,4 @@ def _send_continue(request: web.Request) -> None:
 
 
 async def defer_continue(_request: web.Request) -> None:
-    """Stand in for aiohttp's expect handler, which would ask for a body that may yet be refused."""
+    """Replace aiohttp's expect handler, which would ask for a body that may yet be refused."""

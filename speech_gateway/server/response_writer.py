@@ -1,4 +1,4 @@
-"""Writes an answer to the client, bounds how long that may take, and breaks it off.
+"""Writes an answer to the client, with a write timeout, and breaks the connection.
 
 A piece goes from the backend's socket to the client's within one callback of the event loop: no
 task is woken for it, unless the client is slow.
@@ -20,8 +20,8 @@ from ..timeouts import TimeoutChecker
 def break_off(request: web.Request, status: int, why: str = "") -> None:
     """Break the client's connection, so that what it has cannot pass for a whole answer.
 
-    Status and why are the reason's, for the metrics and the log. A client of HTTP/1.0 takes a plain
-    close for the end of the body (RFC 9112, section 6.3), so the connection is reset under it.
+    Status and why are the reason's, for the metrics and the log. An HTTP/1.0 client takes a plain
+    close for the end of the body (RFC 9112, section 6.3), so its connection is reset.
     """
     exchange = request.get(EXCHANGE)
     if exchange is not None:
@@ -36,7 +36,7 @@ def break_off(request: web.Request, status: int, why: str = "") -> None:
 
 @dataclass(frozen=True, slots=True)
 class WriteTimeout:
-    """How long a client may take nothing of its answer, and what checks that for all of them."""
+    """How long a client may take no byte of its answer, and the checker of all writers."""
 
     seconds: float
     checker: TimeoutChecker
@@ -46,7 +46,7 @@ class WriteTimeout:
         return cls(seconds, TimeoutChecker(seconds))
 
     async def stop(self, _app: web.Application) -> None:
-        """Check no more."""
+        """Stop the checker."""
         self.checker.stop()
 
 
@@ -54,17 +54,17 @@ WRITE_TIMEOUT = web.AppKey("write_timeout", WriteTimeout)
 
 
 class Transform(Protocol):
-    """Changes an answer as it passes."""
+    """Changes the body of an answer as it passes."""
 
     def feed(self, piece: bytes) -> bytes:
-        """Return what can be passed on now that piece has come."""
+        """Return the bytes to send once piece has come."""
 
     def flush(self) -> bytes:
-        """Return what is left at the answer's end."""
+        """Return the last bytes to send, at the answer's end."""
 
 
 class ResponseWriter:
-    """Writes to the client, and breaks off when it has taken no byte for too long."""
+    """Writes an answer to the client, and breaks it off when no byte is taken for too long."""
 
     def __init__(
         self,
@@ -81,13 +81,13 @@ class ResponseWriter:
         self._chunked = False
         self._timeout = timeout
         self._waiting = False
-        """Whether the client's kernel has not taken all that was sent."""
+        """Whether some of what was sent is not taken yet."""
         self._unsent = 0
         self._taken_at = self._exchange.clock()
         timeout.checker.add(self._check)
 
     async def prepare(self) -> None:
-        """Make the head of the answer."""
+        """Prepare the head of the answer."""
         await self._response.prepare(self._request)
         self._chunked = hdrs.TRANSFER_ENCODING in self._response.headers
         if self._transport is not None:
@@ -95,11 +95,11 @@ class ResponseWriter:
             self._transport.set_write_buffer_limits(high=0)
 
     def send_head(self) -> None:
-        """Send the head by itself: the body is still to come."""
+        """Send the head at once, without any of the body."""
         self._request.writer.send_headers()
 
     async def start(self, opening: bytes) -> None:
-        """Send the head, and the body's beginning in the same segment."""
+        """Send the head and the beginning of the body in one segment."""
         if self._transform is not None:
             opening = self._transform.feed(opening)
         if not opening:
@@ -110,7 +110,7 @@ class ResponseWriter:
         await self.drain()
 
     def write(self, piece: bytes) -> bool:
-        """Send a piece on; return whether the client's kernel has all of it."""
+        """Send a piece; return whether the client's kernel has taken all of it."""
         if self._transform is not None and not (piece := self._transform.feed(piece)):
             return True
         transport = self._transport
@@ -122,10 +122,10 @@ class ResponseWriter:
         return not transport.get_write_buffer_size()
 
     async def drain(self) -> None:
-        """Wait until the client's kernel has all that was sent.
+        """Wait until the client's kernel has taken all that was sent.
 
         Raises:
-            ConnectionError: the connection is gone; who waited for that would wait for ever.
+            ConnectionError: the connection is gone, so that it never would.
         """
         if self._transport is None or self._transport.is_closing():
             raise ConnectionResetError("the client's connection is gone")
@@ -135,7 +135,7 @@ class ResponseWriter:
         self._exchange.touch()
 
     async def end(self, rest: bytes, *, transformed: bool = False) -> None:
-        """Send the rest, end the answer, and see the last byte off to the client's kernel."""
+        """Send rest, end the answer, and wait until the client's kernel has taken it."""
         if self._transform is not None and not transformed:
             rest = self._transform.feed(rest) + self._transform.flush()
         if rest:
@@ -146,15 +146,15 @@ class ResponseWriter:
         self._exchange.end(self._response.status)
 
     def write_error(self, event: bytes) -> None:
-        """Send what tells a client, within an answer that fails, that it failed."""
+        """Send the event that tells a client, within the answer, that it failed."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"%x\r\n%s\r\n" % (len(event), event) if self._chunked else event)
 
-    async def cut_off(self, status: int, why: str, *, patience: float) -> None:
-        """Break off, once the client has had patience seconds to take what was sent before."""
+    async def cut_off(self, status: int, why: str, *, timeout: float) -> None:
+        """Break off after the client had timeout seconds to take what was sent before."""
         self._exchange.cut_off(status, why)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(timeout):
                 await self._request.writer.drain()
         except (TimeoutError, ConnectionError):
             pass  # what it did not take is cut with the rest
@@ -162,7 +162,7 @@ class ResponseWriter:
             break_off(self._request, status)
 
     def close(self) -> None:
-        """Check for the timeout no more."""
+        """Stop checking the timeout."""
         self._timeout.checker.remove(self._check)
 
     def _check(self, now: float) -> None:

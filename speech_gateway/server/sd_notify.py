@@ -1,4 +1,4 @@
-"""The service manager that started the gateway and wants to hear of it (sd_notify(3))."""
+"""Tells the service manager about the gateway's state (sd_notify(3))."""
 
 import asyncio
 import logging
@@ -8,31 +8,33 @@ import socket
 from collections.abc import Callable, MutableMapping
 
 HEARTBEAT = 5.0
-"""Seconds between two words on what the gateway is doing, where no watchdog wants them sooner."""
+"""Seconds between two status messages, unless a watchdog needs them sooner."""
 STOPPING_HEARTBEAT = 1.0
 MORE_TIME = "EXTEND_TIMEOUT_USEC=10000000"
-"""What a gateway that drains asks for with every heartbeat."""
+"""Sent with every status message while the gateway drains."""
 
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Tells a service manager what the gateway is doing; without one, nobody.
+    """Sends the gateway's state to a service manager, if there is one.
 
-    A watchdog of so many seconds is fed from the event loop, three times in that time: a loop that
-    is stuck feeds nothing.
+    A watchdog is fed from the event loop, three times in its period: a loop that is stuck does not
+    feed it.
     """
 
     def __init__(self, listens: socket.socket | None = None, watchdog: float | None = None) -> None:
         self._socket = listens
         self._heartbeat = min(HEARTBEAT, watchdog / 3) if watchdog else HEARTBEAT
         self._states: tuple[str, ...] = ("WATCHDOG=1",)
-        """What is said with every heartbeat."""
+        """Sent with every status message."""
         self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def of(cls, environ: MutableMapping[str, str]) -> "Supervisor":
-        """Return what environ tells of, and leave no word of it for the gateway's children."""
+        """Return the manager that environ names; remove its variables, so that children do not
+        inherit them.
+        """
         address = environ.pop("NOTIFY_SOCKET", None)
         microseconds = environ.pop("WATCHDOG_USEC", "")
         pid = environ.pop("WATCHDOG_PID", str(os.getpid()))
@@ -42,22 +44,22 @@ class Supervisor:
 
     @property
     def listens(self) -> bool:
-        """Whether there is one."""
+        """Whether there is a service manager."""
         return self._socket is not None
 
     def ready(self, status: Callable[[], str]) -> None:
-        """Say that the gateway serves; from now on, say with status what it is doing."""
+        """Tell that the gateway serves; from now on send status regularly."""
         # In one message: who waits for the start to be over looks at the status right then.
         self._beat(status, "READY=1")
 
     def stopping(self, status: Callable[[], str]) -> None:
-        """Say that the gateway stops; from now on, ask for the time that takes."""
+        """Tell that the gateway stops; from now on ask for more time with each status."""
         self._states = ("WATCHDOG=1", MORE_TIME)
         self._heartbeat = min(self._heartbeat, STOPPING_HEARTBEAT)
         self._beat(status, "STOPPING=1")
 
     def end(self) -> None:
-        """Say no more."""
+        """Send nothing more."""
         if self._timer is not None:
             self._timer.cancel()
         if self._socket is not None:

@@ -1,4 +1,4 @@
-"""The running gateway: its listeners, its start and its end."""
+"""The running gateway: start, serving, graceful shutdown."""
 
 import asyncio
 import logging
@@ -23,10 +23,10 @@ from .listeners import Bounds, Listener, listen
 from .open_files import connections_with_files
 from .sd_notify import Supervisor
 
-SCRAPERS = 32
-"""Connections to a listener that has nothing but the metrics."""
-LAST_REQUESTS = 0.5
-"""Seconds in which connections taken from a socket that others go on with may bring a request."""
+METRICS_CONNECTIONS = 32
+"""Connections to the metrics' own listener."""
+HANDOVER_SECONDS = 0.5
+"""Seconds that accepted connections get to send a request, when another gateway takes over."""
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +38,8 @@ class Gateway:
     app: web.Application
     listener: Listener
     metrics_url: str
-    followed: bool
-    """Whether its sockets outlive it, for another gateway to go on with."""
+    hands_over: bool
+    """Whether the sockets outlive this gateway, and another one takes over."""
 
     @property
     def url(self) -> str:
@@ -47,31 +47,30 @@ class Gateway:
         return self.listener.urls[0]
 
     def status(self) -> str:
-        """Return what it is doing, for people."""
+        """Return its state, in a line for people."""
         drain = self.app[DRAIN]
         doing = "stopping" if drain.draining else f"serving on {', '.join(self.listener.urls)}"
-        return f"{doing}; requests under way: {drain.under_way}"
+        return f"{doing}; requests under way: {drain.in_progress}"
 
     async def begin_shutdown(self) -> None:
-        """Refuse new requests, or leave them to the gateway that follows.
+        """Refuse new requests, or leave them to the gateway that takes over.
 
-        Where one follows, new connections wait for it, and the requests of those already taken are
-        still served.
+        In that case new connections wait for it, and requests on accepted ones are still served.
         """
-        self.app[DRAIN].begin(refuse=not self.followed)
-        if self.followed:
+        self.app[DRAIN].begin(refuse=not self.hands_over)
+        if self.hands_over:
             await self.listener.stop_accepting()
 
     async def drain(self, timeout: float, stop_now: asyncio.Event) -> None:
-        """Give the requests under way timeout seconds, or until stop_now is set."""
+        """Give the requests in progress timeout seconds, or until stop_now is set."""
         waits = {asyncio.create_task(self._finished()), asyncio.create_task(stop_now.wait())}
         await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         await cancel_and_wait(*waits)
         await self.app[DRAIN].break_all()
 
     async def _finished(self) -> None:
-        if self.followed:
-            await asyncio.sleep(LAST_REQUESTS)
+        if self.hands_over:
+            await asyncio.sleep(HANDOVER_SECONDS)
         await self.app[DRAIN].finished()
 
 
@@ -79,7 +78,7 @@ class Gateway:
 async def running(
     settings: Settings, inherited: Sequence[socket.socket] = ()
 ) -> AsyncIterator[Gateway]:
-    """Serve as settings say, until the block ends; on inherited sockets where there are any.
+    """Serve with settings until the block ends; on inherited sockets if there are any.
 
     Raises:
         StartupError: aiohttp is not safe or not the right one, the process may open too few files,
@@ -95,7 +94,7 @@ async def running(
         )
         page: Listener | None = None
         if settings.metrics_listen is not None:  # first: the main one serves from its start on
-            few = replace(bounds, connections=SCRAPERS)
+            few = replace(bounds, connections=METRICS_CONNECTIONS)
             page = await listen(create_metrics_app(app), settings.metrics_listen, few, stack)
         listener = await listen(app, settings.listen, bounds, stack, inherited)
         for url in listener.urls:
@@ -103,7 +102,7 @@ async def running(
         metrics_url = (page or listener).urls[0]
         if page is not None:
             log.info("metrics on %s/metrics", metrics_url)
-        yield Gateway(app, listener, metrics_url, followed=bool(inherited))
+        yield Gateway(app, listener, metrics_url, hands_over=bool(inherited))
 
 
 async def serve(
@@ -115,7 +114,7 @@ async def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; a second signal ends the drain.
 
-    A start that is not over yet is given up at the first.
+    A signal during the start gives the start up.
     """
     stop, stop_now = asyncio.Event(), asyncio.Event()
 
@@ -143,7 +142,7 @@ async def serve(
 async def _start(
     starting: Coroutine[object, object, Gateway], stop: asyncio.Event
 ) -> Gateway | None:
-    """Return the gateway once it serves; None when it is told to stop before, and given up."""
+    """Return the gateway when it serves; None when it was told to stop before."""
     start = asyncio.create_task(starting)
     stopped = asyncio.create_task(stop.wait())
     try:
@@ -163,7 +162,7 @@ async def _backend(settings: Settings, stack: AsyncExitStack) -> UpstreamAddress
 
 
 def greeting(url: str) -> str:
-    """Return what a person at a terminal may try on a gateway that serves on url."""
+    """Return commands to try, for a person at a terminal."""
     where, curl = url, "curl -s"
     if url.startswith("unix:"):
         curl, url = f"curl -s --unix-socket {url.removeprefix('unix:')}", "http://localhost"

@@ -1,6 +1,6 @@
-"""Sockets that a service manager opened, and keeps open while the gateway restarts.
+"""Sockets that a service manager opened and keeps open while the gateway restarts.
 
-The protocol is sd_listen_fds(3): the file descriptors from 3 on, announced in the environment.
+The protocol is sd_listen_fds(3): file descriptors from 3 on, announced in the environment.
 """
 
 import os
@@ -15,10 +15,10 @@ _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 
 def take_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
-    """Return the sockets meant for this process, and leave no word of them for its children.
+    """Return the sockets passed to this process; remove their variables from environ.
 
     Raises:
-        StartupError: one of them cannot be listened on.
+        StartupError: one of them is not a listening socket.
     """
     pid, count, _ = (environ.pop(variable, "") for variable in _VARIABLES)
     if pid != str(os.getpid()) or not re.fullmatch(r"[0-9]{1,9}", count):

@@ -1,4 +1,4 @@
-"""The file of a unix socket: there while the socket is served, and never before or after."""
+"""The file of a unix socket, which exists only while the socket is served."""
 
 import contextlib
 import errno
@@ -12,16 +12,16 @@ from ..config.addresses import MAX_SOCKET_PATH
 
 
 class UnixSocket:
-    """A socket that is bound under a temporary name, and has its own once it is served.
+    """A socket that is bound under a temporary name, and renamed once it is served.
 
-    The file of a socket is there from ``bind`` on, and until ``listen`` who connects is refused.
+    The file exists from ``bind`` on, but until ``listen`` connections to it are refused.
     """
 
     def __init__(self, path: Path) -> None:
         """Bind a socket in path's folder.
 
         Raises:
-            OSError: path is too long, is taken, or cannot be written to.
+            OSError: path is too long, is in use, or cannot be written to.
         """
         if len(os.fsencode(path)) > MAX_SOCKET_PATH:
             raise OSError(
@@ -42,12 +42,12 @@ class UnixSocket:
             raise
 
     def publish(self) -> None:
-        """Give the socket its name, in place of a stale one's; raises OSError."""
+        """Rename the socket to its path, replacing a stale file; raises OSError."""
         self._bound.rename(self.path)
         self._bound = self.path
 
     def remove(self) -> None:
-        """Remove the file, unless it has become another's."""
+        """Remove the file, unless it is another one by now."""
         with contextlib.suppress(OSError):
             if _identity(self._bound) == self._file:
                 self._bound.unlink()
@@ -59,7 +59,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 
 def _is_taken(path: Path) -> bool:
-    """Return whether there is anything but a socket that nobody listens on any more."""
+    """Return whether path is in use: by a served socket, or by another kind of file."""
     try:
         if not stat.S_ISSOCK(path.stat().st_mode):
             return True

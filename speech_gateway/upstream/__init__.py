@@ -1,1 +1,1 @@
-"""The backend, as a client of its: connections, calls, and what its answers hold."""
+"""The HTTP client of the backend: connections, calls, and the parsing of answers."""

@@ -1,4 +1,4 @@
-"""The backend's answer to a call: what of its head may be passed back."""
+"""What is passed back of the head of the backend's answer."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _RETRY_AFTER = re.compile(r"[\w ,:-]{1,64}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What of the backend's head may be passed back."""
+    """The parts of the backend's head that are passed back."""
 
     status: int
     content_type: str | None
@@ -24,10 +24,10 @@ class Answer:
 
 
 def answer_of(head: ResponseHead) -> Answer:
-    """Return what may be passed back of head.
+    """Return the parts of head that are passed back.
 
     Raises:
-        UpstreamError: it is the head of no answer to pass back.
+        UpstreamError: the answer must not be passed back.
     """
     if head.status == web.HTTPOk.status_code:
         _check_relayable(head)

@@ -1,4 +1,4 @@
-"""The token that calls to the backend carry, and what the backend said to it."""
+"""The token for calls to the backend, and whether the backend accepts it."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ REFRESH_TIMEOUT = 2.0
 """Seconds that a refused call waits for a token file that is being written."""
 
 _NO_TOKEN = ""
-"""Equals no token, nor None, which stands for a gateway that has none to show."""
+"""Differs from every token, and from None, which stands for no token."""
 
 log = logging.getLogger(__name__)
 
@@ -22,13 +22,13 @@ log = logging.getLogger(__name__)
 class BearerToken:
     """The gateway's own token, or none.
 
-    Every call asks for ``value`` anew, so that the next one carries a token that has changed. What
-    the backend said counts for the token that it said it to.
+    Each call reads ``value`` again, so that it carries the current token. What the backend said is
+    remembered for the token that it was said to.
     """
 
     def __init__(self, token: str | None = None, file: WatchedFile[str] | None = None) -> None:
         self.file = file
-        """Where it is read again from, when that changes."""
+        """The file that the token is read from, if there is one."""
         self._token = token
         self._accepted: str | None = _NO_TOKEN
         self._refused: str | None = _NO_TOKEN
@@ -55,17 +55,17 @@ class BearerToken:
 
     @property
     def value(self) -> str | None:
-        """The token as it is now, None where there is none; never for a log."""
+        """The current token; None where there is none. Never to be logged."""
         return self._token if self.file is None else self.file.value
 
     @property
     def accepted(self) -> bool:
-        """Whether the last that the backend said to this very token was no refusal."""
+        """Whether the backend's last answer to the current token was no refusal."""
         return self._accepted == self.value
 
     @property
     def refused(self) -> bool:
-        """Whether the last that the backend said to this very token was 401 or 403."""
+        """Whether the backend's last answer to the current token was 401 or 403."""
         return self._refused == self.value
 
     @property
@@ -74,7 +74,7 @@ class BearerToken:
         return monotonic() - self._refused_at
 
     def accept(self, value: str | None) -> None:
-        """Note that the backend took a call with the token value."""
+        """Note that the backend accepted a call with the token value."""
         self._accepted, self._refused = value, _NO_TOKEN
 
     def refuse(self, value: str | None) -> None:
@@ -84,11 +84,11 @@ class BearerToken:
             self._refused_at = monotonic()
 
     def forget(self) -> None:
-        """Forget what the backend said: only the next call can tell."""
+        """Forget what the backend said; the next call will tell."""
         self._accepted = self._refused = _NO_TOKEN
 
     async def refresh(self) -> None:
-        """Look at once whether the file has another token."""
+        """Check the file now."""
         if self.file is not None:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_TIMEOUT):

@@ -1,4 +1,4 @@
-"""One call to the backend, sent whole or live, and what may be passed back of its answer."""
+"""A call to the backend: its media sent whole or live, and its answer."""
 
 import asyncio
 import logging
@@ -21,15 +21,15 @@ from .response_parser import ResponseHead
 ERROR_BODY_LIMIT = 4096
 ERROR_BODY_TIMEOUT = 1.0
 TOKEN_REFUSED = (web.HTTPUnauthorized.status_code, web.HTTPForbidden.status_code)
-"""What the backend answers to the gateway's own token: never the client's fault."""
+"""The backend's answers to a wrong token of the gateway's: never the client's fault."""
 
 log = logging.getLogger(__name__)
 
 
 class Call:
-    """One call, which the block of an ``async with`` makes; its connection ends with the block.
+    """A call to the backend, made within an ``async with`` block, which ends its connection.
 
-    An UpstreamError that leaves the block becomes the 502 or 504 that a client is answered.
+    An UpstreamError that leaves the block becomes the 502 or 504 for the client.
     """
 
     def __init__(
@@ -51,15 +51,15 @@ class Call:
         self._reached = False
         self._live = False
         self._media: bytes | None = None
-        """What may be sent once more, on a fresh connection; None of a live call."""
+        """The media of a whole call, which can be sent again; None for a live call."""
         self._reused = False
-        """Whether the connection has carried other calls before."""
+        """Whether the connection was used for other calls before."""
 
     async def __aenter__(self) -> "Call":
         return self
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        """End the connection; tell a client what failed at the backend, and the log why."""
+        """End the connection; turn an UpstreamError into a response, and log why."""
         if self._reached:
             if self._live:
                 self._upstream.close()
@@ -71,10 +71,10 @@ class Call:
             raise as_http(error) from error
 
     async def send_whole(self, media: bytes) -> None:
-        """Send a call whose media is all there.
+        """Send a call whose media is complete.
 
         Raises:
-            UpstreamError: the backend did not take the connection.
+            UpstreamError: the backend did not accept the connection.
         """
         self._media = media
         kept = self._connector.reuse()
@@ -86,7 +86,8 @@ class Call:
 
     @asynccontextmanager
     async def sending(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
-        """Make a live call, and send what read returns while the block runs, up to nothing.
+        """Begin a live call, and send what read returns while the block runs, until it returns
+        nothing.
 
         What read raises is raised where the answer is read. Raises as ``open`` does.
         """
@@ -106,9 +107,9 @@ class Call:
             self.fail(error)
 
     async def open(self) -> None:
-        """Begin a live call: the backend wants the media part to begin within 5 s.
+        """Begin a live call; the backend expects the media part to begin within 5 s.
 
-        What is live cannot be sent again, so the connection is a fresh one; raises as send_whole.
+        Live media cannot be sent again, so the connection is a new one; raises as send_whole.
         """
         self._live = True
         await self._connect()
@@ -129,15 +130,15 @@ class Call:
         self._upstream.request_sent()
 
     def fail(self, error: Exception) -> None:
-        """Give the call up: the one who reads the answer gets error raised."""
+        """Give the call up: error is raised where the answer is read."""
         self._upstream.fail(error)
 
     async def answer(self) -> Answer:
         """Return the head of the answer.
 
         Raises:
-            UpstreamError: what came is no answer to pass back.
-            web.HTTPException: what the upload failed with.
+            UpstreamError: the backend failed, or its answer must not be passed back.
+            web.HTTPException: the upload failed.
         """
         head = await self._head_for_token()
         timings = self._exchange.timings
@@ -152,19 +153,19 @@ class Call:
         return self._upstream.complete
 
     async def forward(self, sink: Sink) -> bool:
-        """Hand each piece of the answer's body but the last to sink, as soon as it comes.
+        """Call sink with each piece of the answer's body but the last, as soon as it comes.
 
-        Return whether the end was reached; if not, the sink is full. Raises as answer does.
+        Return True at the end, False when the sink is full. Raises as answer does.
         """
         return await self._upstream.forward(sink)
 
     async def read(self) -> bytes:
-        """Return what has come of the answer's body; nothing at its end. Raises as answer does."""
+        """Return the answer's body since the last read, nothing at its end; raises as answer."""
         return await self._upstream.read()
 
     @property
     def cut_short(self) -> bool:
-        """Whether the answer ended while its upload still went on: its pipeline has failed."""
+        """Whether the answer ended before the upload did, as when the pipeline has failed."""
         return self._upstream.cut_short
 
     def check_uncut(self) -> None:
@@ -173,7 +174,7 @@ class Call:
             raise UpstreamError("its answer ended while the upload went on")
 
     async def error_body(self) -> bytes:
-        """Return at most 4,096 bytes of an error's body, as far as it came."""
+        """Return the body of an error, at most 4,096 bytes, as far as it comes."""
         body = b""
         try:
             async with asyncio.timeout(ERROR_BODY_TIMEOUT):
@@ -185,7 +186,7 @@ class Call:
         return body[:ERROR_BODY_LIMIT]
 
     async def _head_for_token(self) -> ResponseHead:
-        """Return the head of the answer; to a token that was out of date, the second answer's."""
+        """Return the head of the answer; when the token was out of date, of a second answer."""
         head = await self._head()
         if head.status not in TOKEN_REFUSED:
             return head

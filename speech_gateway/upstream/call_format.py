@@ -1,4 +1,4 @@
-"""StreamKit's multipart oneshot call, as bytes: the pipeline, then the media."""
+"""Formats StreamKit's multipart oneshot call: the pipeline, then the media."""
 
 from secrets import token_hex
 
@@ -10,7 +10,7 @@ from .tcp_segments import whole_characters
 
 
 class CallTemplate:
-    """Everything of a call to one pipeline that does not change, built once."""
+    """The constant parts of the calls to one pipeline, built once."""
 
     def __init__(self, service: Service, pipeline: Pipeline, address: UpstreamAddress) -> None:
         boundary = token_hex(24)  # past guessing, so that no body can hold it
@@ -34,7 +34,8 @@ class CallTemplate:
 
     @staticmethod
     def own_headers(request_id: str, traceparent: str, authorization: str) -> bytes:
-        """Return the header lines of one call; what they hold is known to be sane.
+        """Return the header lines that differ from call to call; their values are known to be
+        valid.
 
         Authorization is a whole line, or empty.
         """
@@ -42,10 +43,10 @@ class CallTemplate:
         return f"X-Request-ID: {request_id}\r\n{trace}{authorization}".encode()
 
     def whole(self, own_headers: bytes, media: bytes) -> list[bytes]:
-        """Return the whole call, with media held in memory, as it is to be written.
+        """Return a call with complete media, in the pieces in which it is to be written.
 
-        StreamKit decodes what each of its reads brings by itself, so a text that is not ASCII is
-        written in pieces of whole characters, which no segment of the network cuts.
+        StreamKit decodes each of its reads separately, so a text that is not ASCII is written in
+        pieces of whole characters, and no TCP segment cuts one.
         """
         length = len(self.before_media) + len(media) + len(self.after_media)
         framing = b"Content-Length: %d\r\n\r\n" % length
@@ -55,12 +56,12 @@ class CallTemplate:
         return [opening, *whole_characters(media), self.after_media]
 
     def opening(self, own_headers: bytes) -> bytes:
-        """Return the call up to the first byte of media, which is still to come."""
+        """Return the beginning of a live call, up to its media."""
         framing = b"Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
         return b"".join((self._head, own_headers, framing, chunk(self.before_media)))
 
     def closing(self) -> bytes:
-        """Return what follows the last byte of media."""
+        """Return the end of a live call, after its media."""
         return chunk(self.after_media) + b"0\r\n\r\n"
 
 

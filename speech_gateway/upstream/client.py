@@ -1,4 +1,4 @@
-"""The backend, as the handlers see it: calls to it, and its health."""
+"""The client of the backend: calls, and health checks."""
 
 import asyncio
 import logging
@@ -20,26 +20,26 @@ OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0
 HEALTH_PATH = "/healthz"
 NODES_PATH = "/api/v1/schema/nodes"
-"""Cheap, and asked for with the token: what it answers tells whether the token is good."""
+"""A cheap request that needs the token, so that its answer tells whether the token is valid."""
 CALL_OUTWEIGHS_QUESTION = 5.0
-"""Seconds in which a refused call counts more than a question that is not refused.
+"""Seconds for which a refused call counts more than a health check that is accepted.
 
-A role may be allowed to ask, and not to call: a gateway must not go in and out by the second.
+A role may be allowed the one and not the other, and readiness must not change every second.
 """
 CALL_OUTWEIGHS_SILENCE = 30.0
-"""Seconds after which another call has to tell, where asking tells nothing.
+"""Seconds after which the next call has to tell, when a health check does not.
 
-Whoever sends no calls to what is not ready would never hear that it is ready again.
+A load balancer sends no calls to a gateway that is not ready, which would then never become ready.
 """
 
 log = logging.getLogger(__name__)
 
 
 class UpstreamClient:
-    """The backend, as the handlers see it.
+    """The client of the backend.
 
-    It is given up when silent for timeout seconds; at most max_idle connections are kept for later
-    calls.
+    A call fails when the backend is silent for timeout seconds. At most max_idle connections are
+    kept for later calls.
     """
 
     def __init__(
@@ -58,18 +58,18 @@ class UpstreamClient:
         self._templates = {name: self.template(name, pipelines[name]) for name in SERVICES}
 
     def template(self, name: str, pipeline: Pipeline) -> CallTemplate:
-        """Return what calls to a pipeline of the service of that name have in common."""
+        """Return the template of calls to a pipeline of the service of that name."""
         return CallTemplate(SERVICES[name], pipeline, self._address)
 
     def call(
         self, exchange: Exchange, request_id: str, template: CallTemplate | None = None
     ) -> Call:
-        """Return a call that is still to be made, to the endpoint's own pipeline or another."""
+        """Return a call, not yet made, to the service's own pipeline or with another template."""
         template = template or self._templates[exchange.endpoint.service.name]
         return Call(self._connector, template, exchange, request_id, self._token)
 
     async def close(self, _app: web.Application) -> None:
-        """Close the connections that are kept for later calls."""
+        """Close the idle connections."""
         self._connector.close()
 
     async def problem(self) -> str | None:
@@ -89,7 +89,7 @@ class UpstreamClient:
         return None
 
     async def _refuses_token(self) -> bool:
-        """Return whether calls would be refused for the gateway's token, as far as is known."""
+        """Return whether the token would be refused, as far as is known."""
         token = self._token
         if token.accepted:
             return False
@@ -107,7 +107,7 @@ class UpstreamClient:
         return token.refused
 
     async def _ask(self, path: str, authorization: str = "") -> int:
-        """Return the status that the backend answers path with, on a connection of its own."""
+        """Return the status of the backend's answer to GET path, on a connection of its own."""
         request = (
             f"GET {self._address.base_path}{path} HTTP/1.1\r\n"
             f"Host: {self._address.host_header}\r\n{authorization}Connection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Where the upstream is, and how a connection to it is opened."""
+"""Opens connections to the backend, and reuses idle ones."""
 
 import asyncio
 import ssl
@@ -11,7 +11,7 @@ from .idle_pool import IdlePool
 
 
 class Connector:
-    """Opens connections to one address, and keeps some for later; timeouts in seconds."""
+    """Opens connections to one address, and keeps idle ones; timeouts in seconds."""
 
     def __init__(
         self, address: UpstreamAddress, *, timeout: float, open_timeout: float, max_idle: int
@@ -25,7 +25,7 @@ class Connector:
         self._tls = ssl.create_default_context() if address.tls else None
 
     async def connect(self) -> UpstreamConnection:
-        """Return an exchange on a fresh connection.
+        """Return an exchange on a new connection.
 
         Raises:
             UpstreamTimeoutError: it did not open in time.
@@ -40,9 +40,9 @@ class Connector:
             raise UpstreamError(f"no connection: {error}") from error
 
     def reuse(self) -> UpstreamConnection | None:
-        """Return an exchange on a connection that was used before; None when none is idle.
+        """Return an exchange on an idle connection; None when there is none.
 
-        The upstream may be closing it at this very moment.
+        The backend may be closing it at this very moment.
         """
         transport = self._idle.take()
         if transport is None:
@@ -53,14 +53,14 @@ class Connector:
         return upstream
 
     def finish(self, upstream: UpstreamConnection) -> None:
-        """Keep the connection of a finished exchange if it is good for another, else break it."""
+        """Keep the connection of a finished exchange if it can be reused, else break it."""
         if upstream.reusable:
             self._idle.put(upstream.release())
         else:
             upstream.close()
 
     def close(self) -> None:
-        """Close what is kept."""
+        """Close the idle connections."""
         self._idle.close()
         self._checker.stop()
 

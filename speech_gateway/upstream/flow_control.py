@@ -7,28 +7,28 @@ HIGH_WATER = 64 * 1024
 
 
 class FlowControl:
-    """Pauses reading while what came is not taken, and has a writer wait while its peer is slow."""
+    """Pauses reading while received bytes are not taken; lets a writer wait for a slow peer."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
-        """None before the connection is made, and once it is lost."""
+        """None before the connection is made, and after it is lost."""
         self.reading_paused = False
         self._held = 0
         self.writing_paused = False
-        """Whether the peer is slow to take what was sent."""
+        """Whether the transport's buffer is full."""
         self._writer: asyncio.Future[None] | None = None
 
     # reading
 
     def hold(self, size: int) -> None:
-        """Count size bytes that came and were not taken; pause reading when they are too many."""
+        """Count received bytes that were not taken; pause reading when they are too many."""
         self._held += size
         if self._held > HIGH_WATER and not self.reading_paused and self.transport is not None:
             self.reading_paused = True
             self.transport.pause_reading()
 
     def release(self) -> None:
-        """Count all that was held as taken, and read on."""
+        """Count all received bytes as taken, and resume reading."""
         self._held = 0
         if self.reading_paused:
             self.reading_paused = False
@@ -39,20 +39,20 @@ class FlowControl:
 
     @property
     def writer_waits(self) -> bool:
-        """Whether somebody waits for the peer to take what was sent."""
+        """Whether a writer waits."""
         return self._writer is not None
 
     def pause_writing(self) -> None:
-        """Have who writes wait: the transport's buffer is full (asyncio.BaseProtocol)."""
+        """Let writers wait: the transport's buffer is full (asyncio.BaseProtocol)."""
         self.writing_paused = True
 
     def resume_writing(self) -> None:
-        """Have who writes go on."""
+        """Let writers go on."""
         self.writing_paused = False
         self.wake_writer()
 
     def wake_writer(self) -> None:
-        """Wake who waits to write, to go on or to find that the connection failed."""
+        """Wake a waiting writer, to go on or to find that the connection failed."""
         if self._writer is not None and not self._writer.done():
             self._writer.set_result(None)
 

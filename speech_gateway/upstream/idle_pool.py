@@ -1,28 +1,30 @@
-"""Connections that have carried an exchange and wait for the next."""
+"""The pool of idle connections to the backend."""
 
 import asyncio
 
 IDLE_TIMEOUT = 4.0
-"""Seconds; shorter than what servers commonly grant, so that few of them close one in our hands."""
+"""Seconds; shorter than the usual keep-alive timeout of servers, so that few connections are closed
+while they are being reused.
+"""
 
 
 class IdlePool:
-    """Holds at most ``most`` connections; the one used last is taken first."""
+    """At most ``max_idle`` idle connections; the last one used is reused first."""
 
-    def __init__(self, most: int) -> None:
-        self._max = most
+    def __init__(self, max_idle: int) -> None:
+        self._max_idle = max_idle
         self._idle: dict[asyncio.Transport, float] = {}
-        """By connection, oldest first: the loop's time at which it fell idle."""
+        """The event loop's time at which each became idle, oldest first."""
         self._purge: asyncio.TimerHandle | None = None
 
     def take(self) -> asyncio.Transport | None:
-        """Return a connection, or None when there is none."""
+        """Return a connection; None when there is none."""
         return self._idle.popitem()[0] if self._idle else None
 
     def put(self, transport: asyncio.Transport) -> None:
-        """Keep a connection for the next exchange, for a while."""
+        """Keep a connection for a while."""
         loop = asyncio.get_running_loop()
-        if transport.is_closing() or len(self._idle) >= self._max:
+        if transport.is_closing() or len(self._idle) >= self._max_idle:
             transport.abort()
             return
         transport.set_protocol(_Idle(self, transport))
@@ -31,7 +33,7 @@ class IdlePool:
             self._purge = loop.call_later(IDLE_TIMEOUT, self._close_old)
 
     def drop(self, transport: asyncio.Transport) -> None:
-        """Close a connection that has done something while it was idle."""
+        """Close an idle connection."""
         self._idle.pop(transport, None)
         transport.abort()
 
@@ -55,7 +57,7 @@ class IdlePool:
 
 
 class _Idle(asyncio.Protocol):
-    """Drops its connection when anything comes over it, or it is closed."""
+    """Drops its connection when anything is received on it, or it is closed."""
 
     def __init__(self, connections: IdlePool, transport: asyncio.Transport) -> None:
         self._connections = connections

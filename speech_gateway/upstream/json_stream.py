@@ -1,11 +1,11 @@
-"""Finds the JSON objects in a stream, wherever its newlines are and however it is cut."""
+"""Splits a stream into JSON objects, however it is divided into lines and pieces."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 OBJECT_LIMIT = 1024 * 1024
-"""Bytes; what is longer passes as it comes, for it would have to be held."""
+"""Bytes; a longer object is passed on as it comes, instead of being held."""
 
 _BEGIN = re.compile(rb"\s*")
 _STRUCTURE = re.compile(rb'["{}\[\]]')
@@ -14,7 +14,7 @@ _IN_STRING = re.compile(rb'["\\\n]')
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A piece of the stream: a whole object, or anything else as it came."""
+    """A part of the stream: a whole object, or anything else."""
 
     data: bytes
     is_object: bool
@@ -23,32 +23,32 @@ class Part:
 class JsonObjects:
     """Splits a stream into top-level objects and what stands between them.
 
-    Nothing is decoded here: an object is what stands between balanced braces. White space is a part
-    by itself; what begins otherwise passes up to its newline.
+    Nothing is decoded: an object is what stands between balanced braces. White space is a part of
+    its own; anything else is passed on up to the next newline.
     """
 
     def __init__(self) -> None:
         self._data = bytearray()
-        """Of an object that has begun, or an undecided rest."""
+        """Bytes of an object that is not complete, or that are undecided."""
         self._at = 0
-        """How much of it was looked at."""
+        """How many of these bytes were scanned."""
         self._depth = 0
         self._in_string = False
         self._passing = False
-        """Whether what comes is no object, up to a newline."""
+        """Whether the bytes up to the next newline are no object."""
 
     @property
     def empty(self) -> bool:
-        """Whether all that has come was returned, and the next byte may begin an object."""
+        """Whether nothing is held, and the next byte may begin an object."""
         return not self._data and not self._passing
 
     def feed(self, piece: bytes) -> list[Part]:
-        """Return what is complete now that piece has come; all parts joined are the stream."""
+        """Return the parts that are complete with piece; all parts joined are the stream."""
         self._data += piece
         return list(self._parts())
 
     def flush(self) -> bytes:
-        """Return what is left at the stream's end: nothing, or an object that was cut."""
+        """Return what is held at the stream's end: an incomplete object, or nothing."""
         rest = bytes(self._data)
         self._data.clear()
         return rest
@@ -67,7 +67,7 @@ class JsonObjects:
                 yield part
 
     def _between(self) -> Part | None:
-        """Take white space, and see what follows it."""
+        """Take white space, and find out what follows it."""
         match = _BEGIN.match(self._data)
         assert match is not None
         if match.end() < len(self._data):
@@ -78,13 +78,13 @@ class JsonObjects:
         return self._take(match.end())
 
     def _line(self) -> Part:
-        """Take what is no object, as it comes."""
+        """Take bytes that are no object."""
         end = self._data.find(b"\n") + 1
         self._passing = not end
         return self._take(end or len(self._data))
 
     def _object(self) -> Part | None:
-        """Take the object that has begun, if its end has come."""
+        """Take the current object, if it is complete."""
         while self._depth:
             pattern = _IN_STRING if self._in_string else _STRUCTURE
             match = pattern.search(self._data, self._at)
@@ -112,7 +112,7 @@ class JsonObjects:
         return self._take(end, is_object=True)
 
     def _give_up(self) -> Part:
-        """Take what was held for an object as something else."""
+        """Take what is held as something else than an object."""
         end, self._at = self._at, 0
         self._depth, self._in_string = 0, False
         self._passing = not self._data.endswith(b"\n", 0, end)

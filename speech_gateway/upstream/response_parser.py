@@ -1,4 +1,4 @@
-"""Reads an upstream's answer: what llhttp makes of the bytes, and what of it counts."""
+"""Parses an upstream's HTTP/1.1 responses, with llhttp."""
 
 from dataclasses import dataclass, field
 
@@ -12,7 +12,7 @@ SWITCHING_PROTOCOLS = 101
 
 @dataclass(slots=True)
 class ResponseHead:
-    """An answer's status and header fields, names in lower case."""
+    """A response's status and header fields, names in lower case."""
 
     status: int = 0
     fields: dict[str, str] = field(default_factory=dict)
@@ -25,20 +25,20 @@ class ResponseHead:
 
 
 class ResponseParser:
-    """Parses one answer; interim ones (1xx) before it are passed over."""
+    """Parses one response; interim ones (1xx) before it are skipped."""
 
     def __init__(self) -> None:
         self.head = ResponseHead()
         self.has_head = False
         self.complete = False
         self.persistent = False
-        """Whether the upstream keeps the connection, with nothing more on it."""
+        """Whether the upstream keeps the connection open for another request."""
         self.head_bytes = 0
         self.pieces: list[bytes] = []
-        """What has come of the body and was not taken yet."""
+        """Pieces of the body that were not taken yet."""
         self.on_body = self.pieces.append  # a call to C: hundreds a second and stream pass here
         self._whole = 0
-        """How many of the pieces are the answer's, once it is complete."""
+        """How many of the pieces belong to the response, once it is complete."""
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -63,7 +63,7 @@ class ResponseParser:
             raise UpstreamError(f"the upstream's head is over {HEAD_LIMIT} bytes")
 
     def take(self) -> bytes:
-        """Return what has come of the body since it was last taken."""
+        """Return the body since the last call."""
         pieces = self.pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -71,7 +71,7 @@ class ResponseParser:
         return data
 
     def close(self) -> None:
-        """Parse nothing more; llhttp's part holds our methods, a cycle for the collector."""
+        """Drop the parser, which refers to this object: a reference cycle."""
         self._parser = None
 
     # what the parser calls

@@ -1,7 +1,7 @@
-"""Whether there is sound in the beginning of an answer, before a 200 says that there is.
+"""Finds the first sound in an answer, before a 200 is sent for it.
 
-StreamKit answers 200 and ends cleanly when its voice fails at once: with Ogg headers and no sound,
-or with nothing. Formats: RFC 3533 (Ogg), RFC 7845 (Opus in it), RFC 5334 (other codecs in it).
+When its voice fails at once, StreamKit answers 200 and ends cleanly: with Ogg headers and no sound,
+or with nothing. Formats: RFC 3533 (Ogg), RFC 7845 (Opus in Ogg), RFC 5334 (other codecs in Ogg).
 """
 
 import re
@@ -9,21 +9,21 @@ import re
 from ..errors import UpstreamError
 
 MAX_HELD_BYTES = 64 * 1024
-"""Bytes of an answer's beginning; behind longer headers, sound is taken for granted."""
+"""Bytes at the beginning of an answer; after longer headers, sound is assumed."""
 MIN_TEXT = 16
-"""Bytes of what looks like text that are no bare samples by chance."""
+"""Bytes that look like text, and cannot be raw samples by chance."""
 TEXT_SHOWN = 256
 MAX_BLANK_BYTES = 4096
-"""Bytes of white space in front of what tells whether it is text."""
+"""Bytes of leading white space, after which the rest is not examined."""
 _UNDECIDED = re.compile(rb"(\xef(\xbb(\xbf)?)?)?\s*")
 _TEXT_TYPE = re.compile(r"text/|application/([\w.-]+\+)?(json|xml)\b", re.IGNORECASE)
 _TEXT_BEGINS = re.compile(rb"(\xef\xbb\xbf)?\s*[<{\[]")
 
 
 class FirstSound:
-    """Holds an answer's beginning until there is sound in it.
+    """Holds the beginning of an answer until there is sound in it.
 
-    What is Ogg is looked into; of other audio the first byte counts as sound.
+    Ogg is parsed; in other audio the first byte counts as sound.
 
     Raises:
         UpstreamError: its type says that it is text.
@@ -36,7 +36,7 @@ class FirstSound:
         self._ogg = _OggSound()
 
     def feed(self, piece: bytes) -> bool:
-        """Hold piece; return whether sound has come by now.
+        """Hold piece; return whether sound has come.
 
         Raises:
             UpstreamError: it is text, whatever its type says.
@@ -54,7 +54,7 @@ class FirstSound:
         return True
 
     def end(self) -> None:
-        """Say that no more comes, and no sound came; raises UpstreamError."""
+        """Refuse an answer that ended without sound; raises UpstreamError."""
         if _TEXT_BEGINS.match(self.held):
             self._refuse_text()
         raise UpstreamError("its answer holds no sound")
@@ -66,7 +66,7 @@ class FirstSound:
 
 
 class _OggSound:
-    """Looks for the first packet behind a codec's headers that has something in it."""
+    """Finds the first packet after a codec's headers that is not empty."""
 
     MAGIC = b"OggS\0"
     TABLE_LENGTH_AT, TABLE_AT = 26, 27
@@ -75,14 +75,14 @@ class _OggSound:
         self._page_at = 0
         self._header_packets: int | None = None
         self._packets = 0
-        """Those that have ended."""
+        """Packets that are complete."""
         self._size = 0
-        """Bytes of the one that has not."""
+        """Bytes of the packet that is not complete."""
 
     def found(self, data: bytearray) -> bool:
-        """Return whether sound has come in data, the stream from its beginning so far.
+        """Return whether there is sound in data, the stream from its beginning.
 
-        What is no Ogg, or none any more, counts as sound: it is not for this to judge.
+        What is not Ogg, or not any more, counts as sound.
         """
         while True:
             magic = data[self._page_at : self._page_at + len(self.MAGIC)]
@@ -113,7 +113,7 @@ class _OggSound:
 
 
 def _header_packets(first: bytes) -> int:
-    """Return how many packets are in front of the first sound, by how the first one begins."""
+    """Return the number of header packets, by the beginning of the first one."""
     if first.startswith((b"OpusHead", b"Speex   ")):
         return 2
     if first.startswith(b"\x01vorbis"):

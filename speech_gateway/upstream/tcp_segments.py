@@ -1,4 +1,4 @@
-"""A text in TCP segments, none of which cuts a character."""
+"""Writes a text in TCP segments that cut no character."""
 
 import asyncio
 import fcntl
@@ -10,13 +10,14 @@ from collections.abc import Iterator
 MAX_CHARACTER_BYTES = 4
 """Bytes (RFC 3629, section 3)."""
 SEGMENT = 1200
-"""Bytes that fit in a TCP segment on any usual network: IPv6's least, 1,280, less the headers."""
+"""Bytes that fit in a TCP segment on any usual network: IPv6's minimum MTU of 1,280, less headers.
+"""
 SIOCOUTQNSD = 0x894B
 """Linux's request for the bytes of a TCP socket that were not sent (linux/sockios.h)."""
 
 
 def whole_characters(text: bytes) -> Iterator[bytes]:
-    """Yield text, which is UTF-8, in pieces that each fit in a segment and end with a character."""
+    """Yield text, which is UTF-8, in pieces that fit in a segment and end with a character."""
     at = 0
     while at < len(text):
         end = min(at + SEGMENT, len(text))
@@ -30,7 +31,7 @@ def whole_characters(text: bytes) -> Iterator[bytes]:
 def unsent(transport: asyncio.Transport) -> int:
     """Return how many bytes the transport and Linux's TCP have not sent yet (tcp(7)).
 
-    What waits there would share its segments with what is written now.
+    Such bytes would share a segment with what is written now.
     """
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family == socket.AF_UNIX or not sys.platform.startswith("linux"):

@@ -1,4 +1,4 @@
-"""Takes StreamKit's wrapper off transcripts: ``{"Transcription": {...}}`` becomes ``{...}``."""
+"""Removes StreamKit's wrapper from transcripts: ``{"Transcription": {...}}`` becomes ``{...}``."""
 
 import json
 import re
@@ -18,16 +18,16 @@ _LINE_END = re.compile(rb"[ \t\r]*\n?")
 
 
 class Unwrapper:
-    """Unwraps transcripts that come in pieces, several at once, or both: a line each.
+    """Unwraps transcripts, however they are divided into pieces, and writes one a line.
 
-    A line ends with its transcript and not with the newline that may follow, so that no transcript
-    waits for what comes after it. Everything else passes unchanged.
+    A line is sent with its transcript, and not with the newline that may follow, so that no
+    transcript waits for the next. Everything else is passed on unchanged.
     """
 
     def __init__(self) -> None:
         self._objects = JsonObjects()
         self._line_ended = False
-        """Whether a newline that comes now was already sent."""
+        """Whether the newline that comes next was sent already."""
         self._begun = False
 
     def feed(self, piece: bytes) -> bytes:
