@@ -21,10 +21,6 @@ class UpstreamError(Exception):
     """The backend refused, broke off or broke the protocol; the message is for the log alone."""
 
 
-class UpstreamUnreachableError(UpstreamError):
-    """No connection to the backend could be opened."""
-
-
 class UpstreamTimeoutError(UpstreamError):
     """The backend took too long: to accept, to answer, to go on, or to take what was sent."""
 

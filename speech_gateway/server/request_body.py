@@ -40,8 +40,8 @@ class RequestBody:
         """Return the bytes since the last read, at most 64 KiB; nothing at the end.
 
         Raises:
-            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the body is
-                malformed or empty.
+            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the
+                body is malformed or empty.
         """
         piece = await self._next_piece()
         exchange = self._exchange
