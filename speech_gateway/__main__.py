@@ -12,7 +12,6 @@ from . import logs, standard_streams
 from .config import settings
 from .errors import CANNOT_SERVE, StartupError
 from .server.sd_notify import Supervisor
-from .server.service import serve
 from .server.socket_activation import take_sockets
 
 log = logging.getLogger(__name__)
@@ -46,6 +45,8 @@ def _run(argv: Sequence[str]) -> int:
     _tune_garbage_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens
+    from .server.service import serve  # noqa: PLC0415 - aiohttp may be the wrong one, which is told
+
     inherited = take_sockets(os.environ)
     greet = for_people and loaded.skit_url is None
     uvloop.run(serve(loaded, supervisor, inherited, greet=greet))

@@ -13,16 +13,28 @@ from typing import Any
 
 import aiohttp
 from aiohttp import StreamReader, web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
-from aiohttp.http_writer import StreamWriter
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
-from aiohttp.web_server import Server
 
 from ..errors import StartupError
 from ..exchange import EXCHANGE
 from .framing import FramingBound
 from .lingering import LingeringClose
+
+
+def _wrong_version(why: str) -> StartupError:
+    return StartupError(
+        f"aiohttp {aiohttp.__version__} is not one that the gateway can run on ({why}); "
+        "install the version that it asks for"
+    )
+
+
+try:
+    from aiohttp.base_protocol import BaseProtocol
+    from aiohttp.http_parser import HttpRequestParser, HttpRequestParserPy
+    from aiohttp.http_writer import StreamWriter
+    from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
+    from aiohttp.web_server import Server
+except ImportError as missing:
+    raise _wrong_version(str(missing)) from missing
 
 SERVER = "speech-gateway"
 TOO_MANY = (
@@ -211,10 +223,7 @@ def check() -> None:
             "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
         )
     if unexpected := list(_unexpected()):
-        raise StartupError(
-            f"aiohttp {aiohttp.__version__} is not one that the gateway can run on "
-            f"({', '.join(unexpected)}); install the version that it asks for"
-        )
+        raise _wrong_version(", ".join(unexpected))
 
 
 def _unexpected() -> Iterator[str]:

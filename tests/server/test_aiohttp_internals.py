@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import subprocess
+import sys
 
 import pytest
 from aiohttp import StreamReader, web
@@ -72,6 +74,21 @@ class Reading(BaseProtocol):
 
     def pause_reading(self) -> None:
         self.paused = True
+
+
+def test_the_program_tells_of_a_name_that_cannot_be_imported() -> None:
+    code = (
+        "import sys, aiohttp.web_protocol as inside; del inside._ErrInfo; "
+        "from speech_gateway.__main__ import main; sys.exit(main(['--listen', '127.0.0.1:0']))"
+    )
+
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
+    )
+
+    assert run.returncode == 1
+    assert run.stderr.count("\n") == 1
+    assert "is not one that the gateway can run on (cannot import name '_ErrInfo'" in run.stderr
 
 
 async def test_reading_pauses_past_the_read_ahead() -> None:
