@@ -6,6 +6,7 @@ from aiohttp import web
 
 from .api import pages, plain
 from .api.base import Api, add_route
+from .api.metrics_page import METRICS_PAGE, MetricsPage, metrics_page
 from .api.plain import PlainApi
 from .config.addresses import UpstreamAddress
 from .config.settings import SETTINGS, Settings
@@ -44,6 +45,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
         await step.setup(app)
     app[SETTINGS] = settings
     app[METRICS] = metrics
+    app[METRICS_PAGE] = MetricsPage(metrics)
     app[DRAIN] = drain
     app[WRITE_TIMEOUT] = write_timeout = WriteTimeout.of(settings.client_timeout)
     app.on_cleanup.append(write_timeout.stop)
@@ -137,13 +139,13 @@ def _add_routes(app: web.Application, apis: Sequence[Api]) -> None:
     for path, page in health_pages.items():
         pages.add_page(app, path, page)
     if app[SETTINGS].metrics_listen is None:
-        pages.add_page(app, "/metrics", pages.metrics_page)
+        pages.add_page(app, "/metrics", metrics_page)
     add_route(app, "/{path:.*}", plain.nowhere)  # aiohttp's own 404 would ask for the body first
 
 
 def create_metrics_app(app: web.Application) -> web.Application:
     """Return the application of the metrics' own listener: app's page, and no other."""
     page = web.Application()
-    page[METRICS] = app[METRICS]
-    pages.add_page(page, "/metrics", pages.metrics_page)
+    page[METRICS_PAGE] = app[METRICS_PAGE]
+    pages.add_page(page, "/metrics", metrics_page)
     return page

@@ -4,14 +4,8 @@ from aiohttp import web
 
 from ..endpoints import READ_METHODS
 from ..health import HEALTH
-from ..metrics import METRICS
 from ..middlewares import Handler
 from ..server.request_body import defer_continue
-
-
-async def metrics_page(request: web.Request) -> web.Response:
-    """Answer a scrape."""
-    return request.app[METRICS].page(",".join(request.headers.getall("Accept", [])))
 
 
 async def alive(_request: web.Request) -> web.Response:
