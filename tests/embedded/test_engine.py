@@ -18,8 +18,8 @@ from speech_gateway.embedded.synthesis import sentences, speak
 from speech_gateway.pipelines import packaged
 from tests.support.client import RawClient, Response, connect
 from tests.support.engine import StandaloneEngine
-from tests.support.gateway import eventually
 from tests.support.ogg import opus_packets, seconds_of
+from tests.support.polling import until
 from tests.support.program import Program, program, serving_program
 from tests.support.speech import espeak
 
@@ -243,6 +243,10 @@ def gone(pid: int) -> bool:
         return True
 
 
+async def until_gone(family: list[int]) -> None:
+    await until(lambda: [pid for pid in family if not gone(pid)], timeout=30, equals=[])
+
+
 async def ask(port: int, method: str, path: str, body: bytes | None = None) -> Response:
     client: RawClient
     async with await connect(port) as client:
@@ -260,7 +264,7 @@ async def test_the_engine_dies_with_the_gateway_however_that_dies(
     embedded.signal(number)
     await embedded.ended()
 
-    await eventually(lambda: all(gone(pid) for pid in family), timeout=20)
+    await until_gone(family)
 
 
 async def test_the_engines_socket_is_reached_without_a_file(short_path: Path) -> None:
@@ -277,7 +281,7 @@ async def test_nothing_is_left_behind_however_the_gateway_ends(
 ) -> None:
     temporary = {"TMPDIR": str(short_path)}
     async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **temporary) as run:
-        await eventually(lambda: children(run.process.pid), timeout=30)
+        await until(lambda: children(run.process.pid), timeout=30)
         if when == "while it serves":
             await run.line("listening on")
         family = children(run.process.pid)
@@ -285,7 +289,7 @@ async def test_nothing_is_left_behind_however_the_gateway_ends(
         run.signal(number)
         await run.ended()
 
-        await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+        await until_gone(family)
     assert list(short_path.iterdir()) == []
 
 
@@ -302,7 +306,7 @@ async def starting(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tu
     (site / "sitecustomize.py").write_text(NEVER_PUBLISHED)
     environ = {"TMPDIR": str(temporary), "PYTHONPATH": str(site)}
     async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **environ) as run:
-        await eventually(lambda: list(temporary.glob("*/*")), timeout=30)
+        await until(lambda: list(temporary.glob("*/*")), timeout=30)
         yield run, temporary
 
 
@@ -315,7 +319,7 @@ async def test_a_gateway_killed_before_the_engine_serves_leaves_no_folder(
     run.signal(signal.SIGKILL)
     await run.ended()
 
-    await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+    await until_gone(family)
     assert list(temporary.iterdir()) == []
 
 
@@ -334,13 +338,13 @@ async def test_a_start_is_given_up_at_once_though_the_engine_hears_nothing(
         with suppress(ProcessLookupError):
             os.kill(family[0], signal.SIGCONT)
 
-    await eventually(lambda: all(gone(pid) for pid in family), timeout=30)
+    await until_gone(family)
     assert list(temporary.iterdir()) == []
 
 
 async def test_a_gateway_that_is_told_to_stop_while_the_engine_starts_gives_up() -> None:
     async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded") as run:
-        await eventually(lambda: children(run.process.pid), timeout=30)
+        await until(lambda: children(run.process.pid), timeout=30)
         run.signal()
 
         assert await run.ended() == 0
@@ -364,7 +368,7 @@ async def test_an_engine_that_dies_alone_is_told_of_and_started_again(embedded: 
     engine = children(embedded.process.pid)[0]
     os.kill(engine, signal.SIGSTOP)  # it cannot be back before it was seen to be gone
     os.kill(engine, signal.SIGKILL)
-    await eventually(lambda: gone(engine))
+    await until_gone([engine])
 
     assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 502
     assert (await ask(embedded.port, "GET", "/readyz")).status == 503
@@ -378,7 +382,7 @@ async def test_the_engine_dies_in_the_middle_of_an_answer(embedded: Program) -> 
         client.begin_upload()
         client.chunk(b"OggS")
         engine = children(embedded.process.pid)[0]
-        await eventually(lambda: len(children(engine)) >= 1)
+        await until(lambda: children(engine))
         os.kill(engine, signal.SIGKILL)
 
         assert (await client.response()).status == 502

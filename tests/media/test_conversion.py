@@ -21,7 +21,8 @@ from speech_gateway.media.conversion import (
     Convert,
     Source,
 )
-from tests.support.converting import converted, eventually, rest, threads
+from tests.support.converting import converted, rest, threads
+from tests.support.polling import until
 
 Write = Callable[[bytes], None]
 
@@ -99,7 +100,7 @@ async def test_the_thread_waits_while_the_reader_is_behind() -> None:
 
     async with threads() as pool:
         conversion = Conversion(gush, pool)
-        await eventually(lambda: len(written) == 4)
+        await until(lambda: len(written), equals=4)
 
         assert len(await conversion.read()) == OUTPUT_LIMIT
         assert len(await rest(conversion)) == OUTPUT_LIMIT

@@ -11,7 +11,8 @@ import pytest
 from speech_gateway.server.listeners import notice_silence
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 BODY_LIMIT = 1024 * 1024
 
@@ -106,11 +107,11 @@ async def test_while_waiting_at_the_gate(
         await backend.calls.get()
         client = await gateway.connect()
         body.send(client)
-        await eventually(lambda: gateway.waiting(body.path[1:]) == 1)
+        await until(lambda: gateway.waiting(body.path[1:]), equals=1)
 
         leave(client)
 
-        await eventually(lambda: gateway.waiting(body.path[1:]) == 0)
+        await until(lambda: gateway.waiting(body.path[1:]), equals=0)
         assert gateway.count(body.path[1:], 499) == 1
         assert backend.seen == 1, "who left the queue must not reach the backend"
         client.leave()
@@ -193,7 +194,7 @@ async def test_no_task_remains_of_many_departures(
         client.leave()
         await gateway.settled()
 
-    await eventually(lambda: len(asyncio.all_tasks()) <= before)
+    await until(lambda: len(asyncio.all_tasks()), holds=lambda count: count <= before)
     assert gateway.count("stt", 499) == 20
 
 

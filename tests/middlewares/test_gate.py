@@ -15,7 +15,8 @@ from tests.support.backend import (
     chunk,
 )
 from tests.support.client import RawClient
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ async def queued(gateway: Served, text: str = "later") -> RawClient:
     before = gateway.waiting("tts")
     client = await gateway.connect()
     client.request("POST", "/tts", body=text.encode())
-    await eventually(lambda: gateway.waiting("tts") == before + 1)
+    await until(lambda: gateway.waiting("tts"), equals=before + 1)
     return client
 
 
@@ -61,7 +62,7 @@ async def test_no_more_than_the_slots_reach_the_backend(backend: ScriptedBackend
         clients = [await gateway.connect() for _ in range(4)]
         for client in clients:
             client.request("POST", "/tts", body=b"x")
-        await eventually(lambda: gateway.waiting("tts") == 2 and backend.seen == 2)
+        await until(lambda: (gateway.waiting("tts"), backend.seen), equals=(2, 2))
 
         assert gateway.inflight("tts") == 4
 
@@ -135,7 +136,7 @@ async def test_who_leaves_the_queue_never_reaches_the_backend(
     third = await queued(narrow, "stays")
 
     second.leave(reset=reset)
-    await eventually(lambda: narrow.waiting("tts") == 1)
+    await until(lambda: narrow.waiting("tts"), equals=1)
     release.set()
 
     assert (await first.response()).status == 200
@@ -185,7 +186,7 @@ async def test_a_slow_sender_of_text_holds_no_slot(
     async with await narrow.connect() as slow, await narrow.connect() as quick:
         slow.request("POST", "/tts", {"Content-Length": "10"})
         slow.write(b"slow")
-        await eventually(lambda: narrow.inflight("tts") == 1)
+        await until(lambda: narrow.inflight("tts"), equals=1)
 
         quick.request("POST", "/tts", body=b"quick")
         assert (await quick.response()).status == 200
@@ -287,10 +288,10 @@ async def test_a_client_holds_no_more_than_its_share_of_the_slots(
 ) -> None:
     release = hold(backend)
     greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     modest = [await speaker(shared, f"198.51.100.{n}") for n in (2, 3)]
-    await eventually(lambda: backend.seen == 4)
+    await until(lambda: backend.seen, equals=4)
 
     assert shared.waiting("tts") == 2
     release.set()
@@ -311,15 +312,15 @@ async def test_who_waits_behind_a_client_at_its_share_is_served_first(
 
     backend.script = script
     holders = [await speaker(shared, f"198.51.100.{n}") for n in (1, 1, 2, 2)]
-    await eventually(lambda: len(order) == 4)
+    await until(lambda: len(order), equals=4)
     greedy = await speaker(shared, "198.51.100.1")
-    await eventually(lambda: shared.waiting("tts") == 1)
+    await until(lambda: shared.waiting("tts"), equals=1)
     modest = await speaker(shared, "198.51.100.3")
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     holders[2].leave()  # of the client that does not wait
 
-    await eventually(lambda: len(order) == 5)
+    await until(lambda: len(order), equals=5)
     assert order[-1] == b"198.51.100.3"
     release.set()
     for client in (modest, greedy):
@@ -333,12 +334,12 @@ async def test_past_its_share_of_the_queue_a_client_is_told_so(
 ) -> None:
     release = hold(backend)
     greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     async with await speaker(shared, "198.51.100.1") as one_too_many:
         refused = await one_too_many.response()
     others = [await speaker(shared, f"198.51.100.{n}") for n in (2, 2, 2, 2)]
-    await eventually(lambda: shared.waiting("tts") == 4)
+    await until(lambda: shared.waiting("tts"), equals=4)
 
     assert (refused.status, "retry-after" in refused.headers) == (429, True)
     assert "your share" in refused.text
@@ -354,10 +355,10 @@ async def test_the_addresses_of_an_ipv6_subnet_are_one_client(
 ) -> None:
     release = hold(backend)
     one = [await speaker(shared, f"2001:db8::{n}") for n in range(1, 4)]
-    await eventually(lambda: shared.waiting("tts") == 1)
+    await until(lambda: shared.waiting("tts"), equals=1)
     another = await speaker(shared, "2001:db8:0:1::1")
 
-    await eventually(lambda: backend.seen == 3)
+    await until(lambda: backend.seen, equals=3)
     assert shared.waiting("tts") == 1
     release.set()
     for client in (*one, another):
@@ -372,7 +373,7 @@ async def test_ipv4_clients_behind_a_dual_stack_proxy_are_each_their_own(
 
     clients = [await speaker(shared, f"::ffff:198.51.100.{n}") for n in range(1, 5)]
 
-    await eventually(lambda: backend.seen == 4)
+    await until(lambda: backend.seen, equals=4)
     release.set()
     for client in clients:
         assert (await client.response()).status == 200
@@ -392,9 +393,9 @@ async def test_the_holders_of_a_key_are_one_client(
             client = await gateway.connect()
             client.request("POST", "/tts", {"Authorization": f"Bearer {key}"}, key.encode())
             clients.append(client)
-            await eventually(lambda: gateway.inflight("tts") == len(clients))
+            await until(lambda: gateway.inflight("tts"), equals=len(clients))
 
-        await eventually(lambda: backend.seen == 2)
+        await until(lambda: backend.seen, equals=2)
         assert gateway.waiting("tts") == 1
         release.set()
         for client in clients:

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ async def test_a_bad_chunk_late_in_the_body_is_noticed_at_once(
     async with await gateway.connect() as client:
         client.begin_upload(path, **{"Content-Type": ""})
         client.chunk(b"well-formed")
-        await eventually(lambda: gateway.inflight(path[1:]) == 1)
+        await until(lambda: gateway.inflight(path[1:]), equals=1)
         if path == "/stt":
             await backend.calls.get()
         client.write(b"zz\r\nnot a chunk\r\n")
@@ -80,9 +81,7 @@ async def test_connections_over_the_cap_are_refused_at_once(backend: ScriptedBac
                 client.request("GET", "/healthz")
                 return (await client.response()).status == 200
 
-        async with asyncio.timeout(5):
-            while not await served_again():
-                pass
+        await until(served_again)
         for client in clients:
             client.leave()
 

@@ -1,6 +1,5 @@
 """What is listened on: a unix socket's file is there while it is served; nothing tells versions."""
 
-import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -13,7 +12,7 @@ from aiohttp import web
 from speech_gateway.config.parsers import LONGEST_SOCKET_PATH, ListenAddress
 from speech_gateway.server.listeners import Bounds, Listener, ListenError, listen
 from tests.support.backend import ScriptedBackend
-from tests.support.client import RawClient, connect
+from tests.support.client import connect, connect_to_file
 from tests.support.gateway import Served, serving
 
 
@@ -33,7 +32,7 @@ async def listen_on(path: Path, stack: AsyncExitStack, app: web.Application) -> 
 
 
 async def is_served(path: Path) -> bool:
-    async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
+    async with await connect_to_file(path) as client:
         client.request("GET", "/")
         return (await client.response()).status == 404
 

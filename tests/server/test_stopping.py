@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
-from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.client import connect, connect_to_file
+from tests.support.polling import until
 from tests.support.program import program, serving_program
 
 
@@ -81,8 +81,8 @@ async def test_a_failing_log_fails_no_request(backend: ScriptedBackend, tmp_path
             stderr=full,
         )
     try:
-        await eventually(path.exists, timeout=30)
-        client = RawClient(*await asyncio.open_unix_connection(str(path)))
+        await until(path.exists, timeout=30)
+        client = await connect_to_file(path)
         client.request("POST", "/tts", body=b"Hello.")
         assert (await client.response()).body == b"OggS-speech"
         client.leave()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass
@@ -48,6 +49,23 @@ class RawClient:
         lines = [f"{method} {path} HTTP/{version}", *(f"{k}: {v}" for k, v in fields.items())]
         self.write("\r\n".join(lines) + "\r\n\r\n")
         self.write(body or b"")
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        version: str = "1.1",
+    ) -> Response:
+        """Write a request, and read its response."""
+        self.request(method, path, headers, body, version)
+        return await self.response()
+
+    async def speak(self, text: bytes = b"Hello.", /, **headers: str) -> Response:
+        """Have a text spoken; a header's name may have ``_`` where it has ``-``."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask("POST", "/tts", fields, text)
 
     def begin_upload(self, path: str = "/stt", **headers: str) -> None:
         """Begin a chunked upload."""
@@ -133,3 +151,8 @@ async def connect(
         sock.close()
         raise
     return RawClient(*await asyncio.open_connection(sock=sock))
+
+
+async def connect_to_file(path: Path) -> RawClient:
+    """Connect to a unix socket."""
+    return RawClient(*await asyncio.open_unix_connection(str(path)))

@@ -1,7 +1,7 @@
 """Conversions driven from a test, and pools that tell whether a thread was left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -32,13 +32,6 @@ async def threads(count: int = 1) -> AsyncIterator[ThreadPoolExecutor]:
     yield pool
     async with asyncio.timeout(SECONDS):
         await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
-
-
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until a thread has come as far as that."""
-    async with asyncio.timeout(SECONDS):
-        while not holds():
-            await asyncio.sleep(0.001)
 
 
 async def rest(conversion: Conversion) -> bytes:

@@ -1,6 +1,5 @@
 """Gateways, started as the program starts them, and what they count."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from speech_gateway.config import settings
 from speech_gateway.metrics import METRICS
 from speech_gateway.server.service import Gateway, running
 
-from .client import RawClient, connect
+from .client import RawClient, Response, connect
+from .polling import until
 
 
 @dataclass
@@ -51,17 +51,26 @@ class Served:
     async def connect(self) -> RawClient:
         return await connect(self.port)
 
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str] | None = None,
+        body: bytes | None = None,
+        version: str = "1.1",
+    ) -> Response:
+        """Return the response to a request on a connection of its own."""
+        async with await self.connect() as client:
+            return await client.ask(method, path, headers, body, version)
+
+    async def speak(self, text: bytes = b"Hello.", /, **headers: str) -> Response:
+        """Have a text spoken on a connection of its own."""
+        async with await self.connect() as client:
+            return await client.speak(text, **headers)
+
     async def settled(self) -> None:
         """Wait until nothing is under way, as the metrics have it."""
-        await eventually(lambda: not self.inflight("tts") and not self.inflight("stt"))
-
-
-async def eventually(condition: "object", timeout: float = 5.0) -> None:
-    """Give the loop its turns until condition holds."""
-    assert callable(condition)
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0)
+        await until(lambda: (self.inflight("tts"), self.inflight("stt")), equals=(0, 0))
 
 
 @asynccontextmanager

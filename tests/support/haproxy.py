@@ -6,7 +6,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from tests.support.paths import ROOT
 
 from .client import RawClient, connect
 from .network import Machine
-from .process import free_port
+from .polling import until
+from .process import free_port, listens
 
 CONFIG = ROOT / "config" / "haproxy" / "haproxy.cfg"
 MISSING = "" if shutil.which("haproxy") else "needs haproxy"
@@ -23,8 +24,6 @@ MISSING = "" if shutil.which("haproxy") else "needs haproxy"
 SERVERS = ("one", "two", "three")
 START_TIMEOUT = 30.0
 PATIENCE = 30.0
-LOOK = 0.02
-"""Seconds between two looks at what only asking tells."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,11 @@ class Haproxy:
 
     async def until(self, server: str, state: str) -> None:
         """Wait until HAProxy holds a gateway to be in a state."""
-        await until(lambda: self._is(server, state))
+
+        async def held() -> str:
+            return (await self.states())[server]
+
+        await until(held, PATIENCE, equals=state)
 
     def command(self, words: str) -> str:
         """Give a command as an operator does, through the admin's socket; return what it says."""
@@ -64,19 +67,6 @@ class Haproxy:
             admin.connect(str(self.admin))
             admin.sendall(f"{words}\n".encode())
             return admin.recv(65536).decode()
-
-    async def _is(self, server: str, state: str) -> bool:
-        return (await self.states())[server] == state
-
-
-async def until(condition: "Callable[[], object]") -> None:
-    """Wait until condition, which may have to be awaited, holds."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            met = condition()
-            if await met if asyncio.iscoroutine(met) else met:
-                return
-            await asyncio.sleep(LOOK)
 
 
 @asynccontextmanager
@@ -106,13 +96,11 @@ async def haproxy_on(machine: Machine, address: str) -> AsyncIterator[Haproxy]:
 
 
 async def until_it_serves(running: Haproxy) -> None:
-    async with asyncio.timeout(START_TIMEOUT):
-        while True:
-            assert running.process.returncode is None, running.log.read_text()
-            try:
-                return (await running.connect()).leave()
-            except ConnectionRefusedError:
-                await asyncio.sleep(LOOK)  # only trying tells
+    async def serves() -> bool:
+        assert running.process.returncode is None, running.log.read_text()
+        return await listens(running.connect)
+
+    await until(serves, START_TIMEOUT)
 
 
 @asynccontextmanager

@@ -1,11 +1,12 @@
 """What tests, soak and benchmark want of a process: a port, a moment, its memory."""
 
-import asyncio
 import re
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from .client import connect
+from .client import RawClient, connect
+from .polling import until
 
 START_TIMEOUT = 30.0
 
@@ -17,15 +18,17 @@ def free_port() -> int:
         return port
 
 
+async def listens(connects: Callable[[], Awaitable[RawClient]]) -> bool:
+    """Return whether whoever is connected to is there."""
+    try:
+        (await connects()).leave()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    return True
+
+
 async def until_it_listens(port: int) -> None:
-    async with asyncio.timeout(START_TIMEOUT):
-        while True:
-            try:
-                (await connect(port)).leave()
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)  # only trying tells
-            else:
-                return
+    await until(lambda: listens(lambda: connect(port)), START_TIMEOUT)
 
 
 def resident(pid: int, *, peak: bool = False) -> int:

@@ -15,7 +15,8 @@ from tests.support import network
 from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.cluster import Cluster, Node, Stream, cluster
 from tests.support.gateway import Served, serving
-from tests.support.haproxy import CONFIG, Haproxy, haproxy, until
+from tests.support.haproxy import CONFIG, PATIENCE, Haproxy, haproxy
+from tests.support.polling import until
 
 HEALTH_CHECK = 1.25
 """Seconds until HAProxy knows that a gateway is gone: ``inter`` and ``fastinter`` of the file."""
@@ -161,13 +162,21 @@ def split(streams: list[Stream], node: Node) -> tuple[list[Stream], list[Stream]
 async def until_it_answers(site: Cluster, node: Node) -> None:
     """Wait until a gateway gets requests, from now on."""
     moment = time.monotonic()
-    await until(lambda: node.name in {asked.by for asked in site.since(moment)})
+    await until(
+        lambda: {asked.by for asked in site.since(moment)},
+        PATIENCE,
+        holds=lambda answered: node.name in answered,
+    )
+
+
+async def until_many_were_asked(site: Cluster, since: float) -> None:
+    await until(lambda: len(site.since(since)), PATIENCE, holds=lambda count: count > 50)
 
 
 async def all_whole(site: Cluster, streams: list[Stream]) -> bool:
     for node in site.nodes.values():
         node.release.set()
-    async with asyncio.timeout(support.PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         return all([await stream.ended() for stream in streams])
 
 
@@ -181,7 +190,7 @@ async def test_a_gateway_that_is_drained_and_started_again_is_not_noticed(site: 
         node.signal(signal.SIGTERM)
         await site.proxy.until("two", "DOWN")
         moment = time.monotonic()
-        await until(lambda: len(site.since(moment)) > 50)
+        await until_many_were_asked(site, moment)
         assert {asked.by for asked in site.since(moment)} == {"one", "three"}
 
         node.release.set()
@@ -208,7 +217,7 @@ async def test_a_gateway_that_is_killed_costs_its_streams_and_no_request(site: C
         await site.proxy.until("two", "DOWN")
         noticed = time.monotonic() - killed
         moment = time.monotonic()
-        await until(lambda: len(site.since(moment)) > 50)
+        await until_many_were_asked(site, moment)
         assert await all_whole(site, elsewhere)
 
     assert len(here) == 2
@@ -227,7 +236,7 @@ async def test_a_gateway_that_is_cut_off_costs_its_streams_and_a_moment(site: Cl
         await site.proxy.until("two", "DOWN")
         noticed = time.monotonic() - cut_off
         moment = time.monotonic()
-        await until(lambda: len(site.since(moment)) > 50)
+        await until_many_were_asked(site, moment)
         assert not any([await stream.ended() for stream in here])
         broken_after = time.monotonic() - cut_off
         assert await all_whole(site, elsewhere)

@@ -1,13 +1,11 @@
 """What a request costs in memory, whatever its client and the backend do."""
 
-import asyncio
-import re
-
 import pytest
 
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.metrics_page import sum_of
+from tests.support.polling import at_rest, until
 from tests.support.process import resident
 from tests.support.program import Program, serving_program
 
@@ -18,25 +16,19 @@ FLAGS = ("--log-level=info", "--client-timeout=60s", "--max-body-bytes=4000000")
 
 async def metric(run: Program, name: str) -> float:
     async with await connect(run.port) as client:
-        client.request("GET", "/metrics")
-        text = (await client.response()).text
-    return sum(map(float, re.findall(rf"^{name}{{.*}} (\S+)$", text, re.MULTILINE)))
+        return sum_of((await client.ask("GET", "/metrics")).text, name)
 
 
 async def warmed_up(run: Program) -> int:
     for _ in range(50):
         async with await connect(run.port) as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            await client.response()
+            await client.speak()
     return resident(run.process.pid)
 
 
 async def settled_size(run: Program) -> int:
     """Return the resident bytes once they no longer change."""
-    last = -1
-    while last != (last := resident(run.process.pid)):
-        await asyncio.sleep(0.3)  # nothing tells when a process has stopped to grow
-    return last
+    return await at_rest(lambda: resident(run.process.pid))
 
 
 async def endless(call: BackendCall) -> None:
@@ -78,9 +70,7 @@ async def test_one_that_waits_at_the_gate(
         for client in clients:
             client.request("POST", path, body=body)
 
-        async with asyncio.timeout(20):
-            while await metric(run, "gateway_waiting_requests") < MANY:
-                await asyncio.sleep(0.05)
+        await until(lambda: metric(run, "gateway_waiting_requests"), equals=MANY)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 
@@ -115,7 +105,7 @@ async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
         for client in clients:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.request("POST", "/tts", body=b"Hello.")
-        await eventually(lambda: backend.seen >= MANY + 50, timeout=20)
+        await until(lambda: backend.seen, holds=lambda seen: seen >= MANY + 50)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 

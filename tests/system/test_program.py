@@ -9,8 +9,8 @@ import pytest
 
 from speech_gateway.server.service import greeting
 from tests.support.backend import ScriptedBackend
-from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.client import connect, connect_to_file
+from tests.support.polling import until
 from tests.support.program import program, serving_program
 
 
@@ -94,7 +94,7 @@ async def test_it_listens_on_a_unix_socket_and_leaves_none_behind(
     path = tmp_path / "gateway.sock"
     async with program("--listen", f"unix:{path}", "--skit-url", backend.url) as run:
         await run.line("listening on unix:")
-        client = RawClient(*await asyncio.open_unix_connection(str(path)))
+        client = await connect_to_file(path)
         client.request("POST", "/tts", body=b"Hello.")
         assert (await client.response()).body == b"OggS-speech"
         run.signal()
@@ -123,8 +123,8 @@ async def test_who_connects_as_soon_as_the_file_is_there_is_served(
         with opened:
             assert not path.exists()
 
-        await eventually(path.exists, timeout=30)
-        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
+        await until(path.exists, timeout=30, every=0.0)
+        async with await connect_to_file(path) as client:
             client.request("GET", "/healthz")
             assert (await client.response()).status == 200
 

@@ -1,6 +1,5 @@
 """The backend refuses the gateway's own token: who is told what, and how it ends."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from tests.support.audio import opus_speech
 from tests.support.backend import BackendCall, Script, ScriptedBackend, answer, says
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 OLD, NEW = "token-of-yesterday", "token-of-today"
 INSIDE = b"the role may not use core::file_reader"
@@ -89,9 +89,7 @@ async def readyz(gateway: Served) -> tuple[int, str]:
 
 
 async def until_ready(gateway: Served) -> None:
-    async with asyncio.timeout(20):
-        while await readyz(gateway) != READY:
-            await asyncio.sleep(0.01)  # the next question may tell
+    await until(lambda: readyz(gateway), equals=READY)
 
 
 def why(caplog: pytest.LogCaptureFixture) -> str:
@@ -260,9 +258,9 @@ async def test_a_file_that_holds_no_token_any_more_changes_nothing(
     token_file.unlink() if how == "removed" else token_file.write_text(
         "" if how == "emptied" else "two words"
     )
-    async with asyncio.timeout(20):
-        while "the changed backend's token is not taken" not in caplog.text:
-            await asyncio.sleep(0.01)  # the file is looked at now and then
+    await until(
+        lambda: caplog.text, holds=lambda log: "the changed backend's token is not taken" in log
+    )
 
     assert (await ask(on_file)).status == 200
     assert (await ask(on_file)).status == 200

@@ -19,8 +19,9 @@ from tests.support.backend import (
     says,
 )
 from tests.support.client import RawClient, Response
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
 from tests.support.ogg import pages
+from tests.support.polling import until
 from tests.support.speech import silence
 
 AUDIO = silence(2.0)
@@ -69,7 +70,7 @@ async def send_slowly(gateway: Served, backend: ScriptedBackend, body: bytes) ->
     """Send the second half when the backend has been called for the first."""
     async with asyncio.timeout(20), await gateway.connect() as client:
         begin_upload(client, body)
-        await eventually(lambda: backend.seen == 1)
+        await until(lambda: backend.seen, equals=1)
         client.write(body[len(body) // 2 :])
         return await client.response()
 
@@ -187,7 +188,7 @@ async def test_what_was_heard_before_events_were_asked_for_is_told_then_and_the_
     body = form([("file", silence(20.0)), ("stream", b"true")])
     async with asyncio.timeout(20), await openai.connect() as client:
         begin_upload(client, body)
-        await eventually(lambda: backend.seen == 1)
+        await until(lambda: backend.seen, equals=1)
         client.write(body[len(body) // 2 :])
         _, headers = await client.head()
         first = await client.piece()
@@ -307,7 +308,7 @@ async def test_a_client_that_leaves_frees_the_slot(
     body = form([("file", silence(20.0))])
     client = await openai.connect()
     begin_upload(client, body)
-    await eventually(lambda: backend.seen == 1)
+    await until(lambda: backend.seen, equals=1)
 
     client.leave()
 
