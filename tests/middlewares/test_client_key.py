@@ -69,8 +69,7 @@ async def test_a_client_without_a_key_is_refused(
 ) -> None:
     headers = {} if shown is None else {"Authorization": shown}
     async with serving(backend.url, "--client-keys", str(keys)) as gateway:
-        async with await gateway.connect() as client:
-            refused = await client.speak(**headers)
+        refused = await gateway.speak(**headers)
 
         assert (refused.status, refused.headers["www-authenticate"]) == (401, challenge)
         assert (backend.seen, gateway.count("tts", 401)) == (0, 1)
@@ -80,8 +79,7 @@ async def test_the_pages_are_free(backend: ScriptedBackend, keys: Path) -> None:
     async with serving(backend.url, "--client-keys", str(keys)) as gateway:
         async with await gateway.connect() as client:
             for path in ("/healthz", "/readyz", "/metrics"):
-                client.request("GET", path)
-                assert (await client.response()).status == 200
+                assert (await client.ask("GET", path)).status == 200
 
 
 async def test_an_emptied_file_revokes_all_keys_and_says_so(

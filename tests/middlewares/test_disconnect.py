@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from speech_gateway.server.listeners import notice_silence
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer_ogg, chunk
 from tests.support.client import RawClient
 from tests.support.gateway import Served, serving
 from tests.support.polling import until
@@ -86,16 +86,9 @@ async def check_all_is_as_before(gateway: Served, backend: ScriptedBackend, body
     await gateway.settled()
     assert gateway.count(body.path[1:], 499) == 1
     assert gateway.waiting("tts") + gateway.waiting("stt") == 0
-    backend.script = answer_at_once
-    async with await gateway.connect() as next_client:
-        next_client.request("POST", "/tts", body=b"Next.")
-        assert (await next_client.response()).status == 200
+    backend.script = answer_ogg
+    assert (await gateway.speak()).status == 200
     await gateway.settled()
-
-
-async def answer_at_once(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"speech") + b"0\r\n\r\n")
 
 
 async def test_while_waiting_at_the_gate(
@@ -121,31 +114,29 @@ async def test_while_waiting_for_the_backends_headers(
     gateway: Served, backend: ScriptedBackend, body: Body, leave: Callable[[RawClient], None]
 ) -> None:
     backend.script = reading_nothing
-    client = await gateway.connect()
-    body.send(client)
-    call = await backend.calls.get()
+    async with await gateway.connect() as client:
+        body.send(client)
+        call = await backend.calls.get()
 
-    leave(client)
+        leave(client)
 
-    await call.closed.wait()
-    await check_all_is_as_before(gateway, backend, body)
-    client.leave()
+        await call.closed.wait()
+        await check_all_is_as_before(gateway, backend, body)
 
 
 async def test_mid_stream(
     gateway: Served, backend: ScriptedBackend, body: Body, leave: Callable[[RawClient], None]
 ) -> None:
     backend.script = streaming
-    client = await gateway.connect()
-    body.send(client)
-    await client.head()
-    call = await backend.calls.get()
+    async with await gateway.connect() as client:
+        body.send(client)
+        await client.head()
+        call = await backend.calls.get()
 
-    leave(client)
+        leave(client)
 
-    await call.closed.wait()
-    await check_all_is_as_before(gateway, backend, body)
-    client.leave()
+        await call.closed.wait()
+        await check_all_is_as_before(gateway, backend, body)
 
 
 async def test_behind_many_pipelined_requests(gateway: Served, backend: ScriptedBackend) -> None:

@@ -125,8 +125,7 @@ async def test_who_did_not_come_that_way_is_refused(
 ) -> None:
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     async with serving(backend.url, "--trusted-hops", hops) as gateway:
-        async with await gateway.connect() as client:
-            refused = await client.speak(**headers)
+        refused = await gateway.speak(**headers)
 
         assert (refused.status, backend.seen) == (400, 0)
         assert "through its proxy" in refused.text
@@ -145,8 +144,7 @@ async def test_two_headers_are_one_too_many(behind_proxy: Served) -> None:
 async def test_the_proxys_own_questions_need_no_header(behind_proxy: Served) -> None:
     async with await behind_proxy.connect() as client:
         for path in ("/readyz", "/healthz", "/metrics"):
-            client.request("GET", path)
-            assert (await client.response()).status == 200
+            assert (await client.ask("GET", path)).status == 200
 
 
 async def test_a_peer_on_a_unix_socket_is_this_machine(

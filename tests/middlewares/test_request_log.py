@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from speech_gateway import logs
-from tests.support.backend import OK_CHUNKED, ScriptedBackend, answer, chunk, says
+from tests.support.backend import OK_CHUNKED, ScriptedBackend, answer, chunk, hold, says
 from tests.support.client import connect
 from tests.support.metrics_page import sum_of
 from tests.support.polling import until
@@ -49,14 +49,7 @@ async def test_a_request_has_one_line_that_tells_all_of_it(backend: ScriptedBack
 
 
 async def test_the_wait_at_the_gate_is_told(backend: ScriptedBackend) -> None:
-    release = asyncio.Event()
-
-    async def script(call: Any) -> None:
-        await call.whole_media()
-        await release.wait()
-        await call.write(answer(b"OggS"))
-
-    backend.script = script
+    release = hold(backend)
     flags = ("--log-format", "json", "--max-concurrency", "1")
     async with serving_program("--skit-url", backend.url, *flags) as run:
         async with await connect(run.port) as first, await connect(run.port) as second:

@@ -221,7 +221,7 @@ def hold(backend: ScriptedBackend, said: bytes = answer(b"done")) -> asyncio.Eve
     return release
 
 
-def kept_media(backend: ScriptedBackend, said: bytes = answer(b"OggS")) -> list[bytes]:
+def kept_media(backend: ScriptedBackend, said: bytes = answer(b"sound")) -> list[bytes]:
     """Have backend keep the media of each whole call, and return where it does."""
     received: list[bytes] = []
 
