@@ -16,7 +16,7 @@ from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine, EngineError
 from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.synthesis import sentences, speak
 from speech_gateway.pipelines import packaged
-from tests.support.client import RawClient, Response, connect
+from tests.support.client import Response, connect
 from tests.support.engine import StandaloneEngine
 from tests.support.ogg import opus_packets, seconds_of
 from tests.support.polling import until
@@ -24,6 +24,9 @@ from tests.support.program import Program, program, serving_program
 from tests.support.speech import espeak
 
 B = "b0undary"
+PATH = "/api/v1/process"
+FORM = {"Content-Type": f"multipart/form-data; boundary={B}"}
+LIVE_FORM = FORM | {"Transfer-Encoding": "chunked"}
 CONFIG = 'Content-Disposition: form-data; name="config"'
 MEDIA = 'Content-Disposition: form-data; name="media"; filename="media"\r\nContent-Type: text/plain'
 TTS = packaged("tts").yaml
@@ -35,17 +38,9 @@ def part(headers: str, body: bytes | str) -> bytes:
     return f"--{B}\r\n{headers}\r\n\r\n".encode() + data + b"\r\n"
 
 
-async def call(
-    engine: StandaloneEngine, *parts: bytes, end: bytes = b"--b0undary--\r\n"
-) -> Response:
+async def call(engine: StandaloneEngine, *parts: bytes) -> Response:
     async with await connect(engine.port) as client:
-        client.request(
-            "POST",
-            "/api/v1/process",
-            {"Content-Type": f"multipart/form-data; boundary={B}"},
-            b"".join(parts) + end,
-        )
-        return await client.response()
+        return await client.ask("POST", PATH, FORM, b"".join(parts) + b"--b0undary--\r\n")
 
 
 async def test_it_speaks_by_the_protocol(engine: StandaloneEngine) -> None:
@@ -56,9 +51,7 @@ async def test_it_speaks_by_the_protocol(engine: StandaloneEngine) -> None:
 
 
 async def test_it_is_healthy(engine: StandaloneEngine) -> None:
-    async with await connect(engine.port) as client:
-        client.request("GET", "/healthz")
-        assert (await client.response()).status == 200
+    assert (await ask(engine.port, "GET", "/healthz")).status == 200
 
 
 @pytest.mark.parametrize(
@@ -112,11 +105,7 @@ async def test_a_foreign_pipeline_is_not_implemented(engine: StandaloneEngine) -
 
 async def test_media_must_begin_in_time(engine: StandaloneEngine) -> None:
     async with await connect(engine.port) as client:
-        client.request(
-            "POST",
-            "/api/v1/process",
-            {"Content-Type": f"multipart/form-data; boundary={B}", "Transfer-Encoding": "chunked"},
-        )
+        client.request("POST", PATH, LIVE_FORM)
         client.chunk(part(CONFIG, TTS))
         response = await client.response()
 
@@ -147,11 +136,7 @@ async def test_speed_and_speaker_count(engine: StandaloneEngine) -> None:
 
 async def test_requests_run_side_by_side(engine: StandaloneEngine) -> None:
     async with await connect(engine.port) as slow:
-        slow.request(
-            "POST",
-            "/api/v1/process",
-            {"Content-Type": f"multipart/form-data; boundary={B}", "Transfer-Encoding": "chunked"},
-        )
+        slow.request("POST", PATH, LIVE_FORM)
         slow.chunk(part(CONFIG, STT) + part(MEDIA, "")[:-2])  # a live upload that has not begun
 
         responses = await asyncio.gather(
@@ -248,10 +233,8 @@ async def until_gone(family: list[int]) -> None:
 
 
 async def ask(port: int, method: str, path: str, body: bytes | None = None) -> Response:
-    client: RawClient
     async with await connect(port) as client:
-        client.request(method, path, body=body)
-        return await client.response()
+        return await client.ask(method, path, body=body)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
@@ -397,12 +380,6 @@ def test_a_missing_engine_is_named_in_a_settings_problem(tmp_path: Path) -> None
     assert run.returncode == 2
     assert "av" in run.stderr
     assert "speech-gateway[embedded]" in run.stderr
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[StandaloneEngine]:
-    with StandaloneEngine.started() as running:
-        yield running
 
 
 async def test_an_engine_that_cannot_be_started_is_said_to_be(

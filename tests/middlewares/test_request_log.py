@@ -139,8 +139,7 @@ async def test_nothing_of_a_clients_own_is_logged(backend: ScriptedBackend) -> N
     async with serving_program("--skit-url", backend.url, *flags) as run:
         async with await connect(run.port) as client:
             await client.speak(b"textword", Authorization="keyword", Cookie="cookieword")
-            client.request("POST", "/stt?queryword", body=b"audioword")
-            await client.response()
+            await client.ask("POST", "/stt?queryword", body=b"audioword")
             client.write("garbageword\r\n\r\n")
             await client.response()
         run.signal()

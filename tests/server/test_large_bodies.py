@@ -186,8 +186,7 @@ async def test_who_has_no_key_reads_the_refusal(with_keys: Served) -> None:
 
 async def test_who_comes_over_the_cap_on_connections_reads_the_refusal(with_keys: Served) -> None:
     async with await with_keys.connect() as first:
-        first.request("GET", "/healthz")
-        assert (await first.response()).status == 200
+        assert (await first.ask("GET", "/healthz")).status == 200
 
         status, told = await asyncio.to_thread(
             looks_after_sending, with_keys.port, REFUSED[413], 20_000_000

@@ -33,8 +33,7 @@ async def listen_on(path: Path, stack: AsyncExitStack, app: web.Application) -> 
 
 async def is_served(path: Path) -> bool:
     async with await connect_to_file(path) as client:
-        client.request("GET", "/")
-        return (await client.response()).status == 404
+        return (await client.ask("GET", "/")).status == 404
 
 
 def names(folder: Path) -> list[str]:
@@ -185,5 +184,5 @@ async def test_no_listener_tells_the_versions_of_what_is_inside(
 ) -> None:
     for url in (two_listeners.url, two_listeners.gateway.metrics_url):
         async with await connect(int(url.rpartition(":")[2])) as client:
-            client.request("GET", path)
-            assert (await client.response()).headers["server"] == "speech-gateway"
+            response = await client.ask("GET", path)
+            assert response.headers["server"] == "speech-gateway"

@@ -15,6 +15,7 @@ from tests.support.backend import (
     Script,
     ScriptedBackend,
     chunk,
+    says,
     scripted_backend,
 )
 from tests.support.client import RawClient, connect
@@ -74,9 +75,8 @@ async def site() -> AsyncIterator[Site]:
                 yield Site(network, backend, run.port)
 
 
-async def silent(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.until_closed()
+silent = says(then="is silent")
+quiet = says(OK_CHUNKED, chunk(b"a line, and nothing more for long\n"), then="is silent")
 
 
 async def streaming(call: BackendCall) -> None:
@@ -85,12 +85,6 @@ async def streaming(call: BackendCall) -> None:
     while not call.closed.is_set():
         await call.write(chunk(b"speech, speech, speech\n"))
         await asyncio.sleep(0.02)  # the pace of speech
-
-
-async def quiet(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"a line, and nothing more for long\n"))
-    await call.until_closed()
 
 
 def speak(client: RawClient) -> str:
@@ -137,7 +131,7 @@ async def test_while_waiting_for_the_backends_headers(
         await call.closed.wait()
 
 
-@pytest.mark.parametrize("script", [streaming, quiet])
+@pytest.mark.parametrize("script", [streaming, quiet], ids=["streaming", "quiet"])
 @REQUESTS
 async def test_mid_stream(
     site: Site,

@@ -84,8 +84,7 @@ class Node:
         try:
             sock = self.machine.socket()
             async with await connect(PORT, host=self.address, sock=sock) as client:
-                client.request("GET", "/readyz")
-                return (await client.response()).status == 200
+                return (await client.ask("GET", "/readyz")).status == 200
         except ConnectionRefusedError:
             return False
 
@@ -176,8 +175,7 @@ class Cluster:
         by, failure = "", ""
         try:
             async with await self.connect() as client:
-                client.request("POST", "/tts", body=b"Hello.")
-                response = await client.response()
+                response = await client.speak()
             if response.status == 200 and response.whole:
                 by = response.text
             else:

@@ -1,7 +1,7 @@
 """Conversions driven from a test, and pools that tell whether a thread was left behind."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
@@ -32,6 +32,17 @@ async def threads(count: int = 1) -> AsyncIterator[ThreadPoolExecutor]:
     yield pool
     async with asyncio.timeout(SECONDS):
         await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
+
+
+async def read_until(conversion: Conversion, enough: Callable[[bytes], bool]) -> bytes:
+    """Return what comes until it is enough."""
+    made = b""
+    async with asyncio.timeout(SECONDS):
+        while not enough(made):
+            piece = await conversion.read()
+            assert piece, f"it ended with {made!r}"
+            made += piece
+    return made
 
 
 async def rest(conversion: Conversion) -> bytes:

@@ -8,12 +8,12 @@ from speech_gateway.config import settings
 from speech_gateway.metrics import METRICS
 from speech_gateway.server.service import Gateway, running
 
-from .client import RawClient, Response, connect
+from .client import RawClient, Reachable, connect
 from .polling import until
 
 
 @dataclass
-class Served:
+class Served(Reachable):
     """A gateway under test."""
 
     gateway: Gateway
@@ -50,23 +50,6 @@ class Served:
 
     async def connect(self) -> RawClient:
         return await connect(self.port)
-
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-        version: str = "1.1",
-    ) -> Response:
-        """Return the response to a request on a connection of its own."""
-        async with await self.connect() as client:
-            return await client.ask(method, path, headers, body, version)
-
-    async def speak(self, text: bytes = b"Hello.", /, **headers: str) -> Response:
-        """Have a text spoken on a connection of its own."""
-        async with await self.connect() as client:
-            return await client.speak(text, **headers)
 
     async def settled(self) -> None:
         """Wait until nothing is under way, as the metrics have it."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.support.paths import ROOT
 
-from .client import RawClient, connect
+from .client import RawClient, Reachable, connect
 from .network import Machine
 from .polling import until
 from .process import free_port, listens
@@ -27,7 +27,7 @@ PATIENCE = 30.0
 
 
 @dataclass(frozen=True)
-class Haproxy:
+class Haproxy(Reachable):
     """A running HAProxy."""
 
     process: asyncio.subprocess.Process
@@ -48,8 +48,7 @@ class Haproxy:
         """Return what HAProxy holds of each gateway: ``UP``, ``DOWN``, ``UP 1/2`` and so on."""
         sock = self.machine.socket() if self.machine else None
         async with await connect(self.stats_port, sock=sock) as client:
-            client.request("GET", "/;csv")
-            page = (await client.response()).text
+            page = (await client.ask("GET", "/;csv")).text
         rows = csv.DictReader(page.removeprefix("# ").splitlines())
         return {row["svname"]: row["status"] for row in rows if row["pxname"] == "speech"}
 

@@ -3,8 +3,7 @@
 import json
 from typing import Any
 
-from .client import RawClient, Response
-from .gateway import Served
+from .client import Asked, Response
 
 SPEECH_PATH = "/v1/audio/speech"
 TRANSCRIPTIONS_PATH = "/v1/audio/transcriptions"
@@ -35,13 +34,13 @@ BEHIND_FILE = b"\r\n" + part("language", b"en") + LAST_BOUNDARY
 """What stands around a file that is sent piece by piece; its type is not told."""
 
 
-async def order(at: Served | RawClient, /, **fields: Any) -> Response:
+async def order(at: Asked, /, **fields: Any) -> Response:
     """Order speech; a field that is None is left out."""
     given = {name: value for name, value in (ORDER | fields).items() if value is not None}
     return await at.ask("POST", SPEECH_PATH, JSON, json.dumps(given).encode())
 
 
-async def send_form(at: Served | RawClient, fields: Fields | bytes) -> Response:
+async def send_form(at: Asked, fields: Fields | bytes) -> Response:
     """Have a form's file transcribed; the form may be one already."""
     body = fields if isinstance(fields, bytes) else form(fields)
     return await at.ask("POST", TRANSCRIPTIONS_PATH, FORM, body)

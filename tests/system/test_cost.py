@@ -77,8 +77,7 @@ async def kept(backend: ScriptedBackend) -> ScriptedBackend:
 
 
 async def speak(client: RawClient) -> None:
-    client.request("POST", "/tts", body=b"The quick brown fox jumps over the lazy dog.")
-    assert (await client.response()).status == 200
+    assert (await client.speak(b"The quick brown fox jumps over the lazy dog.")).status == 200
 
 
 async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:

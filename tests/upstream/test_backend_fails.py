@@ -139,7 +139,7 @@ async def test_the_answer_is_broken_off_when_the_backend(
     script, code = AFTER_THE_HEAD[fault]
     backend.script = script
 
-    response = await quick.ask("POST", "/tts", body=b"Hello.", version=version)
+    response = await quick.ask("POST", "/tts", body=b"Hello.", http=version)
 
     assert response.status == 200
     assert not response.whole, "a cut answer must not pass for a whole one"

@@ -56,6 +56,18 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def questions_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a question's answer count at once, though a call told otherwise a moment ago."""
+    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
+
+
+@pytest.fixture
+def slow_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the file looked at only when there is a reason to."""
+    monkeypatch.setattr(watched_file, "LOOK_EVERY", 60.0)
+
+
+@pytest.fixture
 def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(OLD)
@@ -154,10 +166,10 @@ async def test_a_changed_file_makes_it_ready_again(
     assert backend.seen == 2
 
 
+@pytest.mark.usefixtures("questions_count")
 async def test_without_traffic_it_asks_whether_the_token_is_good_again(
-    backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedBackend, on_file: Served
 ) -> None:
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
     backend.pages[NODES] = "401 Unauthorized"
     await refused_its_token(on_file, backend)
     assert await readyz(on_file) == NOT_READY
@@ -169,10 +181,10 @@ async def test_without_traffic_it_asks_whether_the_token_is_good_again(
     assert backend.seen == 1
 
 
+@pytest.mark.usefixtures("questions_count")
 async def test_where_the_backend_cannot_be_asked_another_call_has_to_tell(
     backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
     backend.pages[NODES] = "404 Not Found"
     await refused_its_token(on_file, backend)
 
@@ -194,13 +206,10 @@ async def test_a_token_is_tried_before_the_first_call(
     assert await readyz(on_file) == expected
 
 
+@pytest.mark.usefixtures("slow_looks")
 async def test_a_text_is_sent_again_with_a_token_that_has_changed(
-    backend: ScriptedBackend,
-    on_file: Served,
-    token_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backend: ScriptedBackend, on_file: Served, token_file: Path
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 60.0)
     backend.script = wants(NEW, "403 Forbidden")
     token_file.write_text(NEW)
 
@@ -221,13 +230,10 @@ async def test_a_text_is_sent_again_once(
     assert backend.seen <= 2
 
 
+@pytest.mark.usefixtures("slow_looks")
 async def test_an_upload_that_is_refused_has_the_file_read_for_the_next(
-    backend: ScriptedBackend,
-    on_file: Served,
-    token_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backend: ScriptedBackend, on_file: Served, token_file: Path
 ) -> None:
-    monkeypatch.setattr(watched_file, "LOOK_EVERY", 60.0)
     backend.script = wants(NEW)
     token_file.write_text(NEW)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,6 @@ FORMATS = {
     "pcm": ("audio/pcm", ""),
 }
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[StandaloneEngine]:
-    with StandaloneEngine.started() as started:
-        yield started
 
 
 @pytest.fixture
