@@ -1,5 +1,6 @@
 # make run    serve on http://127.0.0.1:8080 with the bundled engine
-# make test   run all tests
+# make test   run all tests, or those in TESTS
+# make test-all   run them with each of PYTHONS that is there, and say which are not
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
 # make lint   look at style and types
@@ -15,6 +16,7 @@ SOURCES := setup.cfg pyproject.toml
 
 SOAK_SECONDS ?= 600
 BENCH_ROUNDS ?= 3
+PYTHONS ?= 3.11 3.12 3.13
 
 # What install wants to know; EXTRAS empty leaves the bundled engine out.
 PREFIX ?= /opt/speech-gateway
@@ -22,7 +24,7 @@ CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai
 
-.PHONY: run test soak bench lint config install uninstall clean
+.PHONY: run test test-all soak bench lint config install uninstall clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
@@ -30,7 +32,10 @@ run: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	$(BIN)/coverage erase
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= $(TESTS)
-	$(BIN)/coverage report
+	$(BIN)/coverage report $(if $(TESTS),--fail-under=0)
+
+test-all:
+	@scripts/test-all $(PYTHONS)
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
@@ -72,7 +77,7 @@ uninstall:
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.
 $(VENV)/run.stamp: EXTRAS := embedded,openai
