@@ -97,7 +97,7 @@ async def test_it_is_read_in_a_thread_and_meanwhile_the_old_value_counts(path: P
     file = watched(path, parse)
     path.write_text("two")
     refreshing = asyncio.create_task(file.refresh())
-    await until(reading.is_set)  # the loop goes on
+    await until(reading.is_set, 20)  # the loop goes on
 
     assert file.value == "one"
     go_on.set()

@@ -92,7 +92,7 @@ async def test_a_client_that_takes_no_refusals_is_broken_off(quick: Served) -> N
 
         # By the gateway, or by the kernel when that is sooner (TCP_USER_TIMEOUT).
         await until(lambda: quick.count("tts", 405, "GET"))
-        await until(lambda: quick.connections, equals=0)
+        await until(lambda: quick.connections, 20, equals=0)
     assert quick.count("tts", 405, "GET") < 20_000
 
 

@@ -198,9 +198,9 @@ def says(*parts: bytes, then: str = "closes") -> Script:
 
 
 def transcript(text: str, **more: object) -> bytes:
-    """Return the line in which a backend tells what it heard."""
+    """Return the line in which a backend tells what it heard, as compact as StreamKit's."""
     heard = {"text": text, "segments": [], **more}
-    return json.dumps({"Transcription": heard}).encode() + b"\n"
+    return json.dumps({"Transcription": heard}, separators=(",", ":")).encode() + b"\n"
 
 
 def hears(text: str, **more: object) -> Script:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TypeVar, cast, overload
 
-PATIENCE = 20.0
+PATIENCE = 5.0
 """Seconds until what has not come is taken for never coming."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.1
 """Seconds between two looks: what comes soon is seen soon, what takes long is not asked often."""

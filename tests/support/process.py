@@ -2,7 +2,8 @@
 
 import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .client import RawClient, connect
@@ -16,6 +17,14 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Keep a port that nobody listens on; yield the URL of the backend that is not there."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 async def listens(connects: Callable[[], Awaitable[RawClient]]) -> bool:

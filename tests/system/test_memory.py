@@ -70,7 +70,7 @@ async def test_one_that_waits_at_the_gate(
         for client in clients:
             client.request("POST", path, body=body)
 
-        await until(lambda: metric(run, "gateway_waiting_requests"), equals=MANY)
+        await until(lambda: metric(run, "gateway_waiting_requests"), 20, equals=MANY)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 
@@ -105,7 +105,7 @@ async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
         for client in clients:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.request("POST", "/tts", body=b"Hello.")
-        await until(lambda: backend.seen, holds=lambda seen: seen >= MANY + 50)
+        await until(lambda: backend.seen, 20, holds=lambda seen: seen >= MANY + 50)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 

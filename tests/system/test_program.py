@@ -11,6 +11,7 @@ from speech_gateway.server.service import greeting
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect, connect_to_file
 from tests.support.polling import until
+from tests.support.process import nobody
 from tests.support.program import program, serving_program
 
 
@@ -141,8 +142,8 @@ async def test_it_is_ready_as_long_as_the_backend_answers(backend: ScriptedBacke
 
 
 async def test_it_is_not_ready_without_a_backend() -> None:
-    async with serving_program("--skit-url", "http://127.0.0.1:1") as run:
-        async with await connect(run.port) as client:
+    with nobody() as url:
+        async with serving_program("--skit-url", url) as run, await connect(run.port) as client:
             response = await client.ask("GET", "/readyz")
     assert response.status == 503
     assert "cannot be reached" in response.text

@@ -18,7 +18,7 @@ from tests.support.client import connect
 from tests.support.gateway import Served, serving
 from tests.support.ogg import cut_at_pages
 from tests.support.paths import CASES
-from tests.support.process import resident
+from tests.support.process import nobody, resident
 from tests.support.program import serving_program
 
 GIGABYTES = 2
@@ -85,8 +85,9 @@ async def test_it_is_502_when_the_backend(
 
 
 async def test_it_is_502_when_the_backend_is_not_there() -> None:
-    async with serving("http://127.0.0.1:1") as gateway:
-        response = await gateway.speak()
+    with nobody() as url:
+        async with serving(url) as gateway:
+            response = await gateway.speak()
 
     assert response.status == 502
     assert "127.0.0.1" not in response.text

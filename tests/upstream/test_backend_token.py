@@ -99,7 +99,7 @@ async def refused_its_token(gateway: Served, backend: ScriptedBackend) -> None:
 
 
 async def until_ready(gateway: Served) -> None:
-    await until(lambda: readyz(gateway), equals=READY)
+    await until(lambda: readyz(gateway), 20, equals=READY)
 
 
 def why(caplog: pytest.LogCaptureFixture) -> str:
@@ -255,7 +255,7 @@ async def test_a_file_that_holds_no_token_any_more_changes_nothing(
         "" if how == "emptied" else "two words"
     )
     await until(
-        lambda: caplog.text, holds=lambda log: "the changed backend's token is not taken" in log
+        lambda: caplog.text, 20, holds=lambda log: "the changed backend's token is not taken" in log
     )
 
     assert (await ask(on_file)).status == 200
