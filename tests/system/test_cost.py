@@ -54,6 +54,8 @@ class Steps:
 @contextmanager
 def counted_steps() -> Iterator[Steps]:
     steps, before = Steps(), sys.gettrace()
+    # Python 3.12 counts byte codes only where that was wanted before the tracing began.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(steps.trace)
     try:
         yield steps

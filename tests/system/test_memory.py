@@ -12,6 +12,8 @@ from tests.support.program import Program, serving_program
 MANY = 100
 KIB = 1024
 FLAGS = ("--log-level=info", "--client-timeout=60s", "--max-body-bytes=4000000")
+UNTRACED = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
+"""What is measured is the gateway's own memory, not what a tracer keeps."""
 
 
 async def metric(run: Program, name: str) -> float:
@@ -62,7 +64,13 @@ async def test_one_that_waits_at_the_gate(
     backend: ScriptedBackend, path: str, body: bytes, most: int
 ) -> None:
     async with serving_program(
-        "--skit-url", backend.url, "--openai", "--max-concurrency=1", "--max-queue=1000", *FLAGS
+        "--skit-url",
+        backend.url,
+        "--openai",
+        "--max-concurrency=1",
+        "--max-queue=1000",
+        *FLAGS,
+        before=UNTRACED,
     ) as run:
         before = await warmed_up(run)
         backend.script = quiet
@@ -79,7 +87,7 @@ async def test_one_that_waits_at_the_gate(
 
 async def test_one_that_streams(backend: ScriptedBackend) -> None:
     async with serving_program(
-        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS, before=UNTRACED
     ) as run:
         before = await warmed_up(run)
         backend.script = quiet
@@ -97,7 +105,7 @@ async def test_one_that_streams(backend: ScriptedBackend) -> None:
 
 async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
     async with serving_program(
-        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS, before=UNTRACED
     ) as run:
         before = await warmed_up(run)
         backend.script = endless
