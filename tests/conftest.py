@@ -1,18 +1,53 @@
 """Fixtures: a loop like the program's, a scripted backend, a gateway before it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 import uvloop
 
 from tests.support.backend import ScriptedBackend, scripted_backend
+from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
+
+NO_SKIPS = bool(os.environ.get("SPEECH_GATEWAY_NO_SKIPS"))
+"""Whether a skipped test is a failed one: where everything is installed, as under CI."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if not hasattr(report, "wasxfail"):  # what is expected to fail is reported as skipped, too
+        _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if NO_SKIPS and report.skipped:
+        assert isinstance(report.longrepr, tuple)
+        path, line, reason = report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{path}:{line}: {reason}; no test may be skipped here"
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
     """Run every test on the program's loop."""
     return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[StandaloneEngine]:
+    """The bundled engine as a process of its own."""
+    with StandaloneEngine.started() as started:
+        yield started
 
 
 @pytest.fixture

@@ -20,9 +20,7 @@ GOLDEN = Path(__file__).with_name("golden_metrics.txt")
 
 
 async def scrape(gateway: Served, accept: str = "") -> Response:
-    async with await gateway.connect() as client:
-        client.request("GET", "/metrics", {"Accept": accept} if accept else {})
-        return await client.response()
+    return await gateway.ask("GET", "/metrics", {"Accept": accept} if accept else {})
 
 
 def series(text: str) -> set[str]:
@@ -71,8 +69,7 @@ async def test_ten_thousand_methods_and_paths_make_no_series(gateway: Served) ->
             for _ in range(500):
                 method = chance.choice(methods[:-1])
                 path = chance.choice(["/tts", "/stt", f"/{chance.random()}"])
-                client.request(method, path, body=b"")
-                await client.response()
+                await client.ask(method, path, body=b"")
     await gateway.settled()
 
     assert series((await scrape(gateway)).text) == before
@@ -145,10 +142,8 @@ def test_the_reason_follows_from_the_code(code: int, reason: str | None) -> None
 async def test_a_request_is_counted_in_all_its_series(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        await client.response()
-        await gateway.settled()
+    await gateway.speak()
+    await gateway.settled()
 
     assert gateway.count("tts", 200) == 1
     for name in (
@@ -175,14 +170,10 @@ async def apart() -> AsyncIterator[Served]:
 
 
 async def test_the_page_may_have_a_listener_of_its_own(apart: Served) -> None:
-    async with await apart.connect() as client:
-        client.request("GET", "/metrics")
-        assert (await client.response()).status == 404
+    assert (await apart.ask("GET", "/metrics")).status == 404
 
     port = re.search(r":(\d+)$", apart.gateway.metrics_url)
     assert port is not None
     async with await connect(int(port[1])) as client:
-        client.request("GET", "/metrics")
-        assert "gateway_requests_total" in (await client.response()).text
-        client.request("POST", "/tts", body=b"x")
-        assert (await client.response()).status == 404
+        assert "gateway_requests_total" in (await client.ask("GET", "/metrics")).text
+        assert (await client.speak()).status == 404

@@ -1,10 +1,8 @@
 """Contract section 1: what is taken, what is refused, and with which words."""
 
-import asyncio
-
 import pytest
 
-from tests.support.backend import BackendCall, ScriptedBackend, answer
+from tests.support.backend import ScriptedBackend, kept_media
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
 
@@ -36,9 +34,7 @@ async def send(
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
     if content_type is not None:
         fields["Content-Type"] = content_type
-    async with await gateway.connect() as client:
-        client.request(method, path, fields, body)
-        return await client.response()
+    return await gateway.ask(method, path, fields, body)
 
 
 @pytest.mark.parametrize("content_type", TTS_TYPES)
@@ -186,19 +182,13 @@ async def test_a_usual_charset_is_known(gateway: Served, charset: str) -> None:
 async def test_a_byte_order_mark_is_no_part_of_a_text(
     gateway: Served, backend: ScriptedBackend, charset: str
 ) -> None:
-    heard = asyncio.Queue[bytes]()
-
-    async def script(call: BackendCall) -> None:
-        heard.put_nowait(await call.whole_media())
-        await call.write(answer(b"sound"))
-
-    backend.script = script
+    heard = kept_media(backend)
     content_type = f"text/plain; charset={charset}"
     longest = "\ufeff" + "a" * 1000
 
     assert (await send(gateway, "/tts", "\ufeff".encode(charset), content_type)).status == 400
     assert (await send(gateway, "/tts", longest.encode(charset), content_type)).status == 200
-    assert heard.get_nowait() == b"a" * 1000
+    assert heard == [b"a" * 1000]
 
 
 async def test_text_in_another_charset_reaches_the_backend_as_utf_8(
@@ -284,15 +274,3 @@ async def test_an_unfit_request_id_is_replaced(gateway: Served, bad: str) -> Non
     response = await send(gateway, "/tts", b"x", X_Request_ID=bad)
 
     assert response.headers["x-request-id"] not in ("", bad)
-
-
-def kept_media(backend: ScriptedBackend) -> list[bytes]:
-    """Have backend keep the media of each whole call, and return where it does."""
-    received: list[bytes] = []
-
-    async def script(call: BackendCall) -> None:
-        received.append(await call.whole_media())
-        await call.write(answer(b"OggS"))
-
-    backend.script = script
-    return received

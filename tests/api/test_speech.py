@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -23,22 +23,10 @@ MAX_WRONG = 0.4
 """Of all words; 0.15 to 0.26 was measured with pocketsphinx 5.1.1 and espeak-ng 1.52."""
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[StandaloneEngine]:
-    with StandaloneEngine.started() as running:
-        yield running
-
-
 @pytest.fixture
 async def gateway(engine: StandaloneEngine) -> AsyncIterator[Served]:
     async with serving(engine.url) as served:
         yield served
-
-
-async def post(gateway: Served, path: str, body: bytes) -> Response:
-    async with await gateway.connect() as client:
-        client.request("POST", path, body=body)
-        return await client.response()
 
 
 def heard(response: Response) -> list[str]:
@@ -60,15 +48,17 @@ def word_errors(said: str, understood: str) -> tuple[int, int]:
 async def test_what_tts_says_stt_understands_fairly_well(gateway: Served) -> None:
     wrong = said = 0
     for sentence in SENTENCES:
-        speech = (await post(gateway, "/tts", sentence.encode())).body
-        errors, words = word_errors(sentence, " ".join(heard(await post(gateway, "/stt", speech))))
+        speech = (await gateway.speak(sentence.encode())).body
+        errors, words = word_errors(
+            sentence, " ".join(heard(await gateway.ask("POST", "/stt", body=speech)))
+        )
         wrong, said = wrong + errors, said + words
 
     assert wrong / said <= MAX_WRONG
 
 
 async def test_the_fox_lasts_about_two_and_a_half_seconds(gateway: Served) -> None:
-    speech = (await post(gateway, "/tts", FOX.encode())).body
+    speech = (await gateway.speak(FOX.encode())).body
 
     assert 2.3 < seconds_of(speech) < 2.9
 
@@ -79,13 +69,13 @@ async def test_the_fox_lasts_about_two_and_a_half_seconds(gateway: Served) -> No
 async def test_any_channel_count_and_frame_size_is_understood(
     gateway: Served, layout: str, frame_ms: int
 ) -> None:
-    (text,) = heard(await post(gateway, "/stt", reshaped(spoken(FOX), layout, frame_ms)))
+    (text,) = heard(await gateway.ask("POST", "/stt", body=reshaped(spoken(FOX), layout, frame_ms)))
 
     assert "quick brown fox" in text
 
 
 async def test_a_transcript_comes_in_the_promised_form(gateway: Served) -> None:
-    (line,) = (await post(gateway, "/stt", spoken(FOX))).text.splitlines()
+    (line,) = (await gateway.ask("POST", "/stt", body=spoken(FOX))).text.splitlines()
 
     inner = json.loads(line)
     assert sorted(inner) == ["language", "metadata", "segments", "text"]

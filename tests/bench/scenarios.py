@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from tests.bench.backend import order
 from tests.bench.load import Times, connect, one_after_another, paced_requests, request
 from tests.bench.peers import Peer
+from tests.support.polling import at_rest
 
 TEXT = b"The quick brown fox jumps over the lazy dog by the old mill."
 AUDIO = b"OggS" * 65536
@@ -123,9 +124,7 @@ async def stalled(peer: Peer) -> Figures:
     connections = [await connect(peer.port, Times()) for _ in range(100)]
     for connection in connections:
         connection.stall(message)
-    last = -1
-    while last != (last := peer.resident()):
-        await asyncio.sleep(0.5)  # nothing tells when a process has stopped to grow
+    last = await at_rest(peer.resident, pause=0.5)
     for connection in connections:
         connection.close()
     await asyncio.sleep(0.5)  # for what broke off to be cleaned up before the next round

@@ -1,6 +1,5 @@
 """Whatever an operator writes or sets: it serves, or tells in plain lines what is wrong."""
 
-import asyncio
 import contextlib
 import gc
 import io
@@ -20,7 +19,9 @@ from hypothesis import strategies as st
 from speech_gateway import __main__ as program_module
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.server.sd_notify import Supervisor
-from tests.support.client import RawClient
+from tests.support.client import connect_to_file
+from tests.support.polling import until
+from tests.support.process import listens
 from tests.support.program import program
 
 TOO_LONG = "unix:/" + 200 * "x"
@@ -273,17 +274,14 @@ async def test_it_serves_with_its_standard_streams_closed(tmp_path: Path) -> Non
     path = tmp_path / "gateway.sock"
     closing = ("sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh")
     async with program("--listen", f"unix:{path}", before=closing) as started:
-        async with asyncio.timeout(30):
-            while True:
-                try:
-                    client = RawClient(*await asyncio.open_unix_connection(str(path)))
-                    break
-                except (FileNotFoundError, ConnectionRefusedError):
-                    assert started.process.returncode is None
-                    await asyncio.sleep(0.05)  # only trying tells
-        client.request("GET", "/healthz")
-        assert (await client.response()).status == 200
-        client.leave()
+
+        async def serves() -> bool:
+            assert started.process.returncode is None
+            return await listens(lambda: connect_to_file(path))
+
+        await until(serves, timeout=30)
+        async with await connect_to_file(path) as client:
+            assert (await client.ask("GET", "/healthz")).status == 200
         started.signal()
         assert await started.ended() == 0
 

@@ -10,6 +10,7 @@ import pytest
 
 from speech_gateway.config import watched_file
 from speech_gateway.config.watched_file import WatchedFile
+from tests.support.polling import until
 
 
 @pytest.fixture(autouse=True)
@@ -96,9 +97,7 @@ async def test_it_is_read_in_a_thread_and_meanwhile_the_old_value_counts(path: P
     file = watched(path, parse)
     path.write_text("two")
     refreshing = asyncio.create_task(file.refresh())
-    async with asyncio.timeout(20):
-        while not reading.is_set():
-            await asyncio.sleep(0.001)  # the loop goes on
+    await until(reading.is_set, 20)  # the loop goes on
 
     assert file.value == "one"
     go_on.set()

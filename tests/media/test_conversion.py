@@ -19,7 +19,8 @@ from speech_gateway.media.conversion import (
     Source,
 )
 from speech_gateway.media.faults import BROKEN, BadAudioError, ConversionFailedError
-from tests.support.converting import converted, eventually, rest, threads
+from tests.support.converting import SECONDS, converted, rest, threads
+from tests.support.polling import at_rest, until
 
 Write = Callable[[bytes], None]
 
@@ -97,7 +98,7 @@ async def test_the_thread_waits_while_the_reader_is_behind() -> None:
 
     async with threads() as pool:
         conversion = Conversion(gush, pool)
-        await eventually(lambda: len(written) == 4)
+        await until(lambda: len(written), SECONDS, equals=4)
 
         assert len(await conversion.read()) == OUTPUT_LIMIT
         assert len(await rest(conversion)) == OUTPUT_LIMIT
@@ -147,13 +148,25 @@ async def test_a_cancelled_read_has_taken_nothing() -> None:
 
 
 @pytest.mark.parametrize("convert", [shout, flood])
-@pytest.mark.parametrize("seconds", [0, 0.05])
+@pytest.mark.parametrize("when", ["at once", "once it waits"])
 async def test_given_up_in_the_middle_of_a_read_or_a_write_the_thread_ends(
-    convert: Convert, seconds: float
+    convert: Convert, when: str
 ) -> None:
+    done: list[str] = []
+
+    def observed(source: Source, write: Write) -> None:
+        def note_and_write(data: bytes) -> None:
+            write(data)
+            done.append("a write")
+
+        done.append("the start")
+        convert(source, note_and_write)
+
     async with threads() as pool:
-        conversion = Conversion(convert, pool)
-        await asyncio.sleep(seconds)  # enough to wait for input or room; nothing tells that it does
+        conversion = Conversion(observed, pool)
+        if when == "once it waits":
+            await until(lambda: done, SECONDS)
+            await at_rest(lambda: len(done), pause=0.05)  # for input, or for room
 
         conversion.close()
         conversion.close()

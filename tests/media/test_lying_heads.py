@@ -9,6 +9,7 @@ from tests.support.audio import Kind, recorded
 from tests.support.bounded import convert_bounded
 from tests.support.containers import (
     BIG_SAMPLES,
+    HUGE_TAG,
     SAMPLES,
     aiff,
     aiff_chunk,
@@ -31,7 +32,6 @@ MAX_GROWN = 64 * 1024 * 1024
 HUGE = 0x7FFFFFFF
 AAC = recorded(Kind("adts", "aac"), 1.0)
 MP3 = recorded(Kind("mp3", "libmp3lame", options=(("id3v2_version", "0"),)), 1.0)
-HUGE_TAG = b"ID3\x04\0\0\x7f\x7f\x7f\x7f"
 ALAC = struct.pack(">IBBBBBBHIII", 1 << 24, 0, 16, 40, 10, 14, 1, 255, 0, 0, 8_000)
 SOUND = aiff_chunk(b"SSND", sound())
 

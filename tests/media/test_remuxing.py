@@ -1,6 +1,5 @@
 """The backend's audio as Ogg/Opus: untouched, copied, or encoded."""
 
-import asyncio
 import io
 
 import av
@@ -9,7 +8,7 @@ import pytest
 from speech_gateway.media.conversion import Conversion
 from speech_gateway.media.remuxing import remux_to_ogg, samples_of
 from tests.support.audio import Kind, heard, opus_speech, recorded
-from tests.support.converting import SECONDS, Pieces, threads
+from tests.support.converting import Pieces, read_until, threads
 from tests.support.ogg import cut_at_pages, opus_packets, packet_samples, pages, seconds_of
 from tests.support.streamkit import recorded_speech
 
@@ -79,10 +78,7 @@ async def test_the_first_sound_leaves_before_the_second_half_comes(speech: bytes
         conversion = Conversion(remux_to_ogg, pool)
         await conversion.feed(speech[: len(speech) // 2])
 
-        made = b""
-        async with asyncio.timeout(SECONDS):
-            while made.count(b"OggS") < 100:
-                made += await conversion.read()
+        await read_until(conversion, lambda made: made.count(b"OggS") >= 100)
 
         conversion.close()
 

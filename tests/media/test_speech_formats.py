@@ -1,6 +1,5 @@
 """Speech in the format that a client asked for: early, whole, and without a seam."""
 
-import asyncio
 import math
 import struct
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from speech_gateway.media.conversion import Conversion
 from speech_gateway.media.faults import BadAudioError
 from speech_gateway.media.speech_formats import FORMATS, AudioFormat
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
-from tests.support.converting import SECONDS, converted, threads
+from tests.support.converting import converted, read_until, threads
 from tests.support.ogg import cut_at_pages
 
 CONVERTED = [audio_format for audio_format in FORMATS.values() if audio_format.convert]
@@ -56,10 +55,7 @@ async def test_the_first_audio_leaves_with_the_first_100_ms(wanted: AudioFormat)
         for page in pages[: OPUS_HEADERS + 5]:
             await conversion.feed(page)
 
-        async with asyncio.timeout(SECONDS):
-            first = await conversion.read()
-            while len(first) < 100:
-                first += await conversion.read()
+        first = await read_until(conversion, lambda made: len(made) >= 100)
 
         conversion.close()
     assert first.startswith(HEADS.get(wanted.name, b""))

@@ -1,6 +1,5 @@
 """Uploads of all kinds to Ogg/Opus: while they come, and nothing but them."""
 
-import asyncio
 import struct
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +22,7 @@ from speech_gateway.media.upload_to_opus import (
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
+    HUGE_TAG,
     SAMPLES,
     aiff,
     aiff_chunk,
@@ -41,7 +41,7 @@ from tests.support.containers import (
 from tests.support.containers import (
     data as caf_data,
 )
-from tests.support.converting import SECONDS, Pieces, converted, threads
+from tests.support.converting import Pieces, converted, read_until, threads
 from tests.support.ogg import opus_packets, packet_samples, pages
 from tests.support.streamkit import as_streamkit, recorded_speech
 
@@ -85,7 +85,6 @@ SPOOLED = {
 ALL = STREAMED | SPOOLED
 SECONDS_LONG = 8.0
 JUNK = aiff_chunk(b"JUNK", BIG_SAMPLES)
-HUGE_TAG = b"ID3\x04\0\0\x7f\x7f\x7f\x7f"
 JUNKS = {
     "zeros": bytes(5_000),
     "noise": Random(1).randbytes(5_000),
@@ -130,10 +129,7 @@ async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
         conversion = Conversion(Upload().convert, pool)
         await conversion.feed(data[: len(data) // 2])
 
-        made = b""
-        async with asyncio.timeout(SECONDS):
-            while made.count(b"OggS") < 10:
-                made += await conversion.read()
+        await read_until(conversion, lambda made: made.count(b"OggS") >= 10)
 
         conversion.close()
 

@@ -10,8 +10,9 @@ import pytest
 from speech_gateway.config.client_keys import ClientKeys
 from speech_gateway.config.watched_file import CHECK_INTERVAL
 from tests.support.backend import ScriptedBackend
-from tests.support.client import RawClient, Response, connect
+from tests.support.client import connect
 from tests.support.gateway import Served, serving
+from tests.support.polling import until
 from tests.support.program import program, serving_program
 
 KEY, HASHED_KEY, OTHER_KEY = "k-4711-0815-abcdef", "k-hashed-0123456789", "k-other-987654321"
@@ -20,12 +21,6 @@ KEYS = f"""\
 radio   {KEY}
 theatre sha256:{hashlib.sha256(HASHED_KEY.encode()).hexdigest()}  # the same, hashed
 """
-
-
-async def speak(client: RawClient, **headers: str) -> Response:
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    client.request("POST", "/tts", fields, b"Hello.")
-    return await client.response()
 
 
 @pytest.fixture
@@ -50,7 +45,7 @@ async def test_a_client_with_a_key_is_served_and_named(
     flags = ("--skit-url", backend.url, "--token", "ours", "--client-keys", str(keys))
     async with serving_program(*flags) as run:
         async with await connect(run.port) as client:
-            assert (await speak(client, Authorization=shown)).status == 200
+            assert (await client.speak(Authorization=shown)).status == 200
         assert (await run.line(r"ended with 200 .* key=(\S+)"))[1] == name
 
     assert KEY not in "".join(run.log)
@@ -74,8 +69,7 @@ async def test_a_client_without_a_key_is_refused(
 ) -> None:
     headers = {} if shown is None else {"Authorization": shown}
     async with serving(backend.url, "--client-keys", str(keys)) as gateway:
-        async with await gateway.connect() as client:
-            refused = await speak(client, **headers)
+        refused = await gateway.speak(**headers)
 
         assert (refused.status, refused.headers["www-authenticate"]) == (401, challenge)
         assert (backend.seen, gateway.count("tts", 401)) == (0, 1)
@@ -85,8 +79,7 @@ async def test_the_pages_are_free(backend: ScriptedBackend, keys: Path) -> None:
     async with serving(backend.url, "--client-keys", str(keys)) as gateway:
         async with await gateway.connect() as client:
             for path in ("/healthz", "/readyz", "/metrics"):
-                client.request("GET", path)
-                assert (await client.response()).status == 200
+                assert (await client.ask("GET", path)).status == 200
 
 
 async def test_an_emptied_file_revokes_all_keys_and_says_so(
@@ -98,7 +91,7 @@ async def test_an_emptied_file_revokes_all_keys_and_says_so(
         await run.line("ERROR .* client keys is empty now: every key is revoked")
 
         async with await connect(run.port) as client:
-            assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 401
+            assert (await client.speak(Authorization=f"Bearer {KEY}")).status == 401
 
 
 async def test_a_revoked_key_is_refused_though_nobody_asked_meanwhile(
@@ -110,7 +103,7 @@ async def test_a_revoked_key_is_refused_though_nobody_asked_meanwhile(
         await run.line("client keys were read again: 1")
 
         async with await connect(run.port) as client:
-            assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 401
+            assert (await client.speak(Authorization=f"Bearer {KEY}")).status == 401
 
 
 def test_an_unknown_key_costs_the_same_among_many_keys(tmp_path: Path) -> None:
@@ -124,9 +117,10 @@ def test_an_unknown_key_costs_the_same_among_many_keys(tmp_path: Path) -> None:
 
 
 async def until_read_again(gateway: Served, key: str, status: int) -> None:
-    async with asyncio.timeout(20 * CHECK_INTERVAL), await gateway.connect() as client:
-        while (await speak(client, Authorization=f"Bearer {key}")).status != status:
-            await asyncio.sleep(0.05)  # the file is looked at now and then
+    async def status_now() -> int:
+        return (await gateway.speak(Authorization=f"Bearer {key}")).status
+
+    await until(status_now, 20 * CHECK_INTERVAL, equals=status)
 
 
 async def test_a_changed_file_is_read_again(backend: ScriptedBackend, keys: Path) -> None:
@@ -150,7 +144,7 @@ async def test_keys_stay_when_the_file_is(backend: ScriptedBackend, keys: Path, 
         async with asyncio.timeout(20 * CHECK_INTERVAL), await connect(run.port) as client:
             told = asyncio.create_task(run.line("ERROR .* client keys are not taken"))
             while not told.done():
-                assert (await speak(client, Authorization=f"Bearer {KEY}")).status == 200
+                assert (await client.speak(Authorization=f"Bearer {KEY}")).status == 200
                 await asyncio.sleep(0.05)  # the file is looked at now and then
             await told
 

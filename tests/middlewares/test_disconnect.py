@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pytest
 
 from speech_gateway.server.listeners import enable_keepalive
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer_ogg, chunk
 from tests.support.client import RawClient
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 BODY_LIMIT = 1024 * 1024
 
@@ -85,16 +86,9 @@ async def check_all_is_as_before(gateway: Served, backend: ScriptedBackend, body
     await gateway.settled()
     assert gateway.count(body.path[1:], 499) == 1
     assert gateway.waiting("tts") + gateway.waiting("stt") == 0
-    backend.script = answer_at_once
-    async with await gateway.connect() as next_client:
-        next_client.request("POST", "/tts", body=b"Next.")
-        assert (await next_client.response()).status == 200
+    backend.script = answer_ogg
+    assert (await gateway.speak()).status == 200
     await gateway.settled()
-
-
-async def answer_at_once(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"speech") + b"0\r\n\r\n")
 
 
 async def test_while_waiting_at_the_gate(
@@ -106,11 +100,11 @@ async def test_while_waiting_at_the_gate(
         await backend.calls.get()
         client = await gateway.connect()
         body.send(client)
-        await eventually(lambda: gateway.waiting(body.path[1:]) == 1)
+        await until(lambda: gateway.waiting(body.path[1:]), equals=1)
 
         leave(client)
 
-        await eventually(lambda: gateway.waiting(body.path[1:]) == 0)
+        await until(lambda: gateway.waiting(body.path[1:]), equals=0)
         assert gateway.count(body.path[1:], 499) == 1
         assert backend.seen == 1, "who left the queue must not reach the backend"
         client.leave()
@@ -120,31 +114,29 @@ async def test_while_waiting_for_the_backends_headers(
     gateway: Served, backend: ScriptedBackend, body: Body, leave: Callable[[RawClient], None]
 ) -> None:
     backend.script = reading_nothing
-    client = await gateway.connect()
-    body.send(client)
-    call = await backend.calls.get()
+    async with await gateway.connect() as client:
+        body.send(client)
+        call = await backend.calls.get()
 
-    leave(client)
+        leave(client)
 
-    await call.closed.wait()
-    await check_all_is_as_before(gateway, backend, body)
-    client.leave()
+        await call.closed.wait()
+        await check_all_is_as_before(gateway, backend, body)
 
 
 async def test_mid_stream(
     gateway: Served, backend: ScriptedBackend, body: Body, leave: Callable[[RawClient], None]
 ) -> None:
     backend.script = streaming
-    client = await gateway.connect()
-    body.send(client)
-    await client.head()
-    call = await backend.calls.get()
+    async with await gateway.connect() as client:
+        body.send(client)
+        await client.head()
+        call = await backend.calls.get()
 
-    leave(client)
+        leave(client)
 
-    await call.closed.wait()
-    await check_all_is_as_before(gateway, backend, body)
-    client.leave()
+        await call.closed.wait()
+        await check_all_is_as_before(gateway, backend, body)
 
 
 async def test_behind_many_pipelined_requests(gateway: Served, backend: ScriptedBackend) -> None:
@@ -193,7 +185,7 @@ async def test_no_task_remains_of_many_departures(
         client.leave()
         await gateway.settled()
 
-    await eventually(lambda: len(asyncio.all_tasks()) <= before)
+    await until(lambda: len(asyncio.all_tasks()), holds=lambda count: count <= before)
     assert gateway.count("stt", 499) == 20
 
 

@@ -1,6 +1,5 @@
 """The client's address behind proxies: the real one, or a refusal."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from speech_gateway.config.addresses import parse_address
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
-from tests.support.client import RawClient, Response, connect
+from tests.support.client import connect, connect_to_file
 from tests.support.gateway import Served, serving
 from tests.support.program import program, serving_program
 
@@ -61,12 +60,6 @@ def test_what_is_no_address_is_none(text: str) -> None:
         parse_address(text)
 
 
-async def speak(client: RawClient, **headers: str) -> Response:
-    fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    client.request("POST", "/tts", fields, b"Hello.")
-    return await client.response()
-
-
 @pytest.fixture
 async def behind_proxy(backend: ScriptedBackend) -> AsyncIterator[Served]:
     async with serving(backend.url, "--trusted-hops", "127.0.0.0/8") as served:
@@ -77,7 +70,7 @@ async def client_of(run_flags: tuple[str, ...], url: str, **headers: str) -> str
     """Return the client as the log of a gateway with run_flags tells it."""
     async with serving_program("--skit-url", url, *run_flags) as run:
         async with await connect(run.port) as client:
-            await speak(client, **headers)
+            await client.speak(**headers)
             return (await run.line(r"ended with 200 .* client=(\S+)"))[1]
 
 
@@ -132,8 +125,7 @@ async def test_who_did_not_come_that_way_is_refused(
 ) -> None:
     headers = {} if forwarded is None else {"X-Forwarded-For": forwarded}
     async with serving(backend.url, "--trusted-hops", hops) as gateway:
-        async with await gateway.connect() as client:
-            refused = await speak(client, **headers)
+        refused = await gateway.speak(**headers)
 
         assert (refused.status, backend.seen) == (400, 0)
         assert "through its proxy" in refused.text
@@ -152,8 +144,7 @@ async def test_two_headers_are_one_too_many(behind_proxy: Served) -> None:
 async def test_the_proxys_own_questions_need_no_header(behind_proxy: Served) -> None:
     async with await behind_proxy.connect() as client:
         for path in ("/readyz", "/healthz", "/metrics"):
-            client.request("GET", path)
-            assert (await client.response()).status == 200
+            assert (await client.ask("GET", path)).status == 200
 
 
 async def test_a_peer_on_a_unix_socket_is_this_machine(
@@ -163,8 +154,8 @@ async def test_a_peer_on_a_unix_socket_is_this_machine(
     flags = ("--listen", f"unix:{path}", "--trusted-hops", "127.0.0.1")
     async with program("--skit-url", backend.url, *flags) as run:
         await run.line("listening on unix:")
-        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
-            await speak(client, X_Forwarded_For="198.51.100.7")
+        async with await connect_to_file(path) as client:
+            await client.speak(X_Forwarded_For="198.51.100.7")
         assert (await run.line(r"ended with 200 .* client=(\S+)"))[1] == "198.51.100.7"
 
 
@@ -173,7 +164,7 @@ async def test_an_ipv4_proxy_is_known_on_a_socket_for_both(backend: ScriptedBack
     async with program(*flags) as run:
         port = int((await run.line(r"listening on http://localhost:(\d+)"))[1])
         async with await connect(port) as client:
-            assert (await speak(client, X_Forwarded_For="198.51.100.7")).status == 200
+            assert (await client.speak(X_Forwarded_For="198.51.100.7")).status == 200
 
 
 async def test_a_live_upload_is_still_answered_meanwhile(

@@ -10,12 +10,17 @@ from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
     BackendCall,
+    Script,
     ScriptedBackend,
     answer,
     chunk,
+    hold,
+    kept_media,
+    says,
 )
 from tests.support.client import RawClient
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 
 @pytest.fixture
@@ -23,19 +28,6 @@ async def narrow(backend: ScriptedBackend) -> AsyncIterator[Served]:
     """A gateway with one slot and two places in the queue."""
     async with serving(backend.url, "--max-concurrency=1", "--max-queue=2") as served:
         yield served
-
-
-def hold(backend: ScriptedBackend) -> asyncio.Event:
-    """Have backend answer nothing until the event is set."""
-    release = asyncio.Event()
-
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await release.wait()
-        await call.write(answer(b"done"))
-
-    backend.script = script
-    return release
 
 
 async def occupied(gateway: Served, backend: ScriptedBackend) -> RawClient:
@@ -51,8 +43,14 @@ async def queued(gateway: Served, text: str = "later") -> RawClient:
     before = gateway.waiting("tts")
     client = await gateway.connect()
     client.request("POST", "/tts", body=text.encode())
-    await eventually(lambda: gateway.waiting("tts") == before + 1)
+    await until(lambda: gateway.waiting("tts"), equals=before + 1)
     return client
+
+
+async def all_are_served(clients: list[RawClient]) -> None:
+    for client in clients:
+        assert (await client.response()).status == 200
+        client.leave()
 
 
 async def test_no_more_than_the_slots_reach_the_backend(backend: ScriptedBackend) -> None:
@@ -61,7 +59,7 @@ async def test_no_more_than_the_slots_reach_the_backend(backend: ScriptedBackend
         clients = [await gateway.connect() for _ in range(4)]
         for client in clients:
             client.request("POST", "/tts", body=b"x")
-        await eventually(lambda: gateway.waiting("tts") == 2 and backend.seen == 2)
+        await until(lambda: (gateway.waiting("tts"), backend.seen), equals=(2, 2))
 
         assert gateway.inflight("tts") == 4
 
@@ -79,17 +77,9 @@ async def test_first_come_is_first_served(narrow: Served, backend: ScriptedBacke
     second = await queued(narrow, "second")
     third = await queued(narrow, "third")
 
-    order: list[bytes] = []
-
-    async def script(call: BackendCall) -> None:
-        order.append(await call.whole_media())
-        await call.write(answer(b"done"))
-
-    backend.script = script
+    order = kept_media(backend)
     release.set()
-    for client in (first, second, third):
-        assert (await client.response()).status == 200
-        client.leave()
+    await all_are_served([first, second, third])
 
     assert order == [b"second", b"third"]
 
@@ -98,9 +88,7 @@ async def test_a_full_queue_turns_away_at_once(narrow: Served, backend: Scripted
     hold(backend)
     clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
 
-    async with await narrow.connect() as one_too_many:
-        one_too_many.request("POST", "/tts", body=b"x")
-        response = await one_too_many.response()
+    response = await narrow.speak()
 
     assert response.status == 503
     assert int(response.headers["retry-after"]) > 0
@@ -135,7 +123,7 @@ async def test_who_leaves_the_queue_never_reaches_the_backend(
     third = await queued(narrow, "stays")
 
     second.leave(reset=reset)
-    await eventually(lambda: narrow.waiting("tts") == 1)
+    await until(lambda: narrow.waiting("tts"), equals=1)
     release.set()
 
     assert (await first.response()).status == 200
@@ -154,9 +142,7 @@ async def test_the_pages_answer_while_the_gate_is_full(
     clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
 
     for path in ("/metrics", "/healthz", "/readyz"):
-        async with await narrow.connect() as client:
-            client.request("GET", path)
-            assert (await client.response()).status == 200
+        assert (await narrow.ask("GET", path)).status == 200
     for held in clients:
         held.leave()
 
@@ -172,9 +158,7 @@ async def test_type_and_size_are_judged_before_the_gate(
         ({}, b"", 400),
         ({}, b"x" * 1001, 413),
     ):
-        async with await narrow.connect() as client:
-            client.request("POST", "/tts", headers, body)
-            assert (await client.response()).status == status
+        assert (await narrow.ask("POST", "/tts", headers, body)).status == status
     for held in clients:
         held.leave()
 
@@ -182,74 +166,45 @@ async def test_type_and_size_are_judged_before_the_gate(
 async def test_a_slow_sender_of_text_holds_no_slot(
     narrow: Served, backend: ScriptedBackend
 ) -> None:
-    async with await narrow.connect() as slow, await narrow.connect() as quick:
+    async with await narrow.connect() as slow:
         slow.request("POST", "/tts", {"Content-Length": "10"})
         slow.write(b"slow")
-        await eventually(lambda: narrow.inflight("tts") == 1)
+        await until(lambda: narrow.inflight("tts"), equals=1)
 
-        quick.request("POST", "/tts", body=b"quick")
-        assert (await quick.response()).status == 200
+        assert (await narrow.speak()).status == 200
 
         slow.write(b" going")
         assert (await slow.response()).status == 200
 
 
-async def refused_by_backend(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(answer(b"no", "500 Oh"))
+SUCCESS = says(OK_CHUNKED, chunk(b"a piece"), LAST_CHUNK)
+OUTCOMES = {
+    "success": SUCCESS,
+    "a refusal of the backend": says(answer(b"no", "500 Oh")),
+    "a reset of the backend": says(then="resets"),
+    "an answer that is broken off": says(OK_CHUNKED, chunk(b"a piece"), then="resets"),
+    "nonsense of the backend": says(b"220 mail.example ESMTP\r\n"),
+}
 
 
-async def reset_by_backend(call: BackendCall) -> None:
-    await call.whole_media()
-    call.writer.transport.abort()
-
-
-async def broken_by_backend(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"a piece"))
-    call.writer.transport.abort()
-
-
-async def nonsense_of_backend(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(b"220 mail.example ESMTP\r\n")
-
-
-async def success(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"a piece") + LAST_CHUNK)
-
-
-@pytest.mark.parametrize(
-    "script",
-    [success, refused_by_backend, reset_by_backend, broken_by_backend, nonsense_of_backend],
-)
+@pytest.mark.parametrize("script", OUTCOMES.values(), ids=OUTCOMES)
 @pytest.mark.parametrize("path", ["/tts", "/stt"])
 async def test_the_slot_is_free_after(
-    narrow: Served, backend: ScriptedBackend, script: "object", path: str
+    narrow: Served, backend: ScriptedBackend, script: Script, path: str
 ) -> None:
-    assert callable(script)
     backend.script = script
     for _ in range(3):  # more often than there are slots
-        async with await narrow.connect() as client:
-            client.request("POST", path, body=b"x")
-            await client.response()
+        await narrow.ask("POST", path, body=b"x")
 
-    backend.script = success
-    async with await narrow.connect() as client:
-        client.request("POST", path, body=b"x")
-        assert (await client.response()).body == b"a piece"
+    backend.script = SUCCESS
+    assert (await narrow.ask("POST", path, body=b"x")).body == b"a piece"
 
 
 @pytest.mark.parametrize("path", ["/tts", "/stt"])
 async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
     narrow: Served, backend: ScriptedBackend, path: str
 ) -> None:
-    async def silent(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.until_closed()
-
-    backend.script = silent
+    backend.script = says(then="is silent")
     client = await narrow.connect()
     client.request("POST", path, body=b"x")
     call = await backend.calls.get()
@@ -259,10 +214,8 @@ async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
     await narrow.settled()
     assert narrow.count(path[1:], 499) == 1
 
-    backend.script = success
-    async with await narrow.connect() as another:
-        another.request("POST", path, body=b"x")
-        assert (await another.response()).status == 200
+    backend.script = SUCCESS
+    assert (await narrow.ask("POST", path, body=b"x")).status == 200
 
 
 # a client's share
@@ -277,6 +230,7 @@ async def shared(backend: ScriptedBackend) -> AsyncIterator[Served]:
 
 
 async def speaker(gateway: Served, address: str) -> RawClient:
+    """Return a client whose request is on its way."""
     client = await gateway.connect()
     client.request("POST", "/tts", {"X-Forwarded-For": address}, address.encode())
     return client
@@ -287,16 +241,14 @@ async def test_a_client_holds_no_more_than_its_share_of_the_slots(
 ) -> None:
     release = hold(backend)
     greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     modest = [await speaker(shared, f"198.51.100.{n}") for n in (2, 3)]
-    await eventually(lambda: backend.seen == 4)
+    await until(lambda: backend.seen, equals=4)
 
     assert shared.waiting("tts") == 2
     release.set()
-    for client in greedy + modest:
-        assert (await client.response()).status == 200
-        client.leave()
+    await all_are_served(greedy + modest)
 
 
 async def test_who_waits_behind_a_client_at_its_share_is_served_first(
@@ -311,20 +263,19 @@ async def test_who_waits_behind_a_client_at_its_share_is_served_first(
 
     backend.script = script
     holders = [await speaker(shared, f"198.51.100.{n}") for n in (1, 1, 2, 2)]
-    await eventually(lambda: len(order) == 4)
+    await until(lambda: len(order), equals=4)
     greedy = await speaker(shared, "198.51.100.1")
-    await eventually(lambda: shared.waiting("tts") == 1)
+    await until(lambda: shared.waiting("tts"), equals=1)
     modest = await speaker(shared, "198.51.100.3")
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     holders[2].leave()  # of the client that does not wait
 
-    await eventually(lambda: len(order) == 5)
+    await until(lambda: len(order), equals=5)
     assert order[-1] == b"198.51.100.3"
     release.set()
-    for client in (modest, greedy):
-        assert (await client.response()).status == 200
-    for client in (*holders, greedy, modest):
+    await all_are_served([modest, greedy])
+    for client in holders:
         client.leave()
 
 
@@ -333,20 +284,18 @@ async def test_past_its_share_of_the_queue_a_client_is_told_so(
 ) -> None:
     release = hold(backend)
     greedy = [await speaker(shared, "198.51.100.1") for _ in range(4)]
-    await eventually(lambda: shared.waiting("tts") == 2)
+    await until(lambda: shared.waiting("tts"), equals=2)
 
     async with await speaker(shared, "198.51.100.1") as one_too_many:
         refused = await one_too_many.response()
     others = [await speaker(shared, f"198.51.100.{n}") for n in (2, 2, 2, 2)]
-    await eventually(lambda: shared.waiting("tts") == 4)
+    await until(lambda: shared.waiting("tts"), equals=4)
 
     assert (refused.status, "retry-after" in refused.headers) == (429, True)
     assert "your share" in refused.text
     assert shared.count("tts", 429) == 1
     release.set()
-    for client in greedy + others:
-        assert (await client.response()).status == 200
-        client.leave()
+    await all_are_served(greedy + others)
 
 
 async def test_the_addresses_of_an_ipv6_subnet_are_one_client(
@@ -354,15 +303,13 @@ async def test_the_addresses_of_an_ipv6_subnet_are_one_client(
 ) -> None:
     release = hold(backend)
     one = [await speaker(shared, f"2001:db8::{n}") for n in range(1, 4)]
-    await eventually(lambda: shared.waiting("tts") == 1)
+    await until(lambda: shared.waiting("tts"), equals=1)
     another = await speaker(shared, "2001:db8:0:1::1")
 
-    await eventually(lambda: backend.seen == 3)
+    await until(lambda: backend.seen, equals=3)
     assert shared.waiting("tts") == 1
     release.set()
-    for client in (*one, another):
-        assert (await client.response()).status == 200
-        client.leave()
+    await all_are_served([*one, another])
 
 
 async def test_ipv4_clients_behind_a_dual_stack_proxy_are_each_their_own(
@@ -372,11 +319,9 @@ async def test_ipv4_clients_behind_a_dual_stack_proxy_are_each_their_own(
 
     clients = [await speaker(shared, f"::ffff:198.51.100.{n}") for n in range(1, 5)]
 
-    await eventually(lambda: backend.seen == 4)
+    await until(lambda: backend.seen, equals=4)
     release.set()
-    for client in clients:
-        assert (await client.response()).status == 200
-        client.leave()
+    await all_are_served(clients)
 
 
 async def test_the_holders_of_a_key_are_one_client(
@@ -392,11 +337,9 @@ async def test_the_holders_of_a_key_are_one_client(
             client = await gateway.connect()
             client.request("POST", "/tts", {"Authorization": f"Bearer {key}"}, key.encode())
             clients.append(client)
-            await eventually(lambda: gateway.inflight("tts") == len(clients))
+            await until(lambda: gateway.inflight("tts"), equals=len(clients))
 
-        await eventually(lambda: backend.seen == 2)
+        await until(lambda: backend.seen, equals=2)
         assert gateway.waiting("tts") == 1
         release.set()
-        for client in clients:
-            assert (await client.response()).status == 200
-            client.leave()
+        await all_are_served(clients)

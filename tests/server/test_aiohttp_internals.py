@@ -14,7 +14,8 @@ from aiohttp.web_protocol import RequestHandler
 from speech_gateway.errors import StartupError
 from speech_gateway.server.aiohttp_internals import check, read_bufsize
 from tests.support.backend import BackendCall, ScriptedBackend, answer
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 
 async def test_the_inside_of_the_installed_version_is_as_expected() -> None:
@@ -125,7 +126,7 @@ async def test_the_head_leaves_with_the_first_bytes(
 async def test_more_framing_than_body_ends_the_connection(gateway: Served) -> None:
     async with await gateway.connect() as client:
         client.write("POST /stt HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
-        await eventually(lambda: gateway.inflight("stt") == 1)
+        await until(lambda: gateway.inflight("stt") == 1)
         for _ in range(40):
             client.write(b"1;" + b"x" * 4000 + b"\r\n.\r\n")
         assert await client.closed()

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ async def test_a_bad_chunk_late_in_the_body_is_noticed_at_once(
     async with await gateway.connect() as client:
         client.begin_upload(path, **{"Content-Type": ""})
         client.chunk(b"well-formed")
-        await eventually(lambda: gateway.inflight(path[1:]) == 1)
+        await until(lambda: gateway.inflight(path[1:]), equals=1)
         if path == "/stt":
             await backend.calls.get()
         client.write(b"zz\r\nnot a chunk\r\n")
@@ -63,8 +64,7 @@ async def test_connections_over_the_cap_are_refused_at_once(backend: ScriptedBac
     async with serving(backend.url, "--max-connections=3") as gateway:
         clients = [await gateway.connect() for _ in range(3)]
         for client in clients:
-            client.request("GET", "/healthz")
-            assert (await client.response()).status == 200
+            assert (await client.ask("GET", "/healthz")).status == 200
 
         async with await gateway.connect() as one_too_many:
             response = await one_too_many.response()
@@ -76,13 +76,9 @@ async def test_connections_over_the_cap_are_refused_at_once(backend: ScriptedBac
         clients.pop().leave()
 
         async def served_again() -> bool:
-            async with await gateway.connect() as client:
-                client.request("GET", "/healthz")
-                return (await client.response()).status == 200
+            return (await gateway.ask("GET", "/healthz")).status == 200
 
-        async with asyncio.timeout(5):
-            while not await served_again():
-                pass
+        await until(served_again)
         for client in clients:
             client.leave()
 
@@ -99,18 +95,16 @@ async def test_pipelined_requests_are_answered_in_order(gateway: Served) -> None
 
 
 async def test_a_gzip_bomb_is_refused_unread(gateway: Served, backend: ScriptedBackend) -> None:
-    async with await gateway.connect() as client:
-        client.request("POST", "/stt", {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"})
-        assert (await client.response()).status == 415
+    headers = {"Content-Encoding": "gzip", "Transfer-Encoding": "chunked"}
+
+    assert (await gateway.ask("POST", "/stt", headers)).status == 415
     assert backend.seen == 0
 
 
 async def test_hundreds_of_idle_connections_starve_nobody(backend: ScriptedBackend) -> None:
     async with serving(backend.url, "--max-connections=2000") as gateway:
         idle = [await connect(gateway.port) for _ in range(400)]
-        async with await gateway.connect() as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            assert (await client.response()).status == 200
+        assert (await gateway.speak()).status == 200
         for client in idle:
             client.leave()
 

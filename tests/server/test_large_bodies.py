@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak.openai_clients import FILE, FORM, LANGUAGE, wav
-from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.audio import silent_wav
+from tests.support.backend import ScriptedBackend, hears
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
+from tests.support.openai_api import BEFORE_FILE, BEHIND_FILE, FORM, TRANSCRIPTIONS_PATH
 
 MIB = 1024 * 1024
 BODY_LIMIT = MIB
@@ -82,14 +83,8 @@ async def test_a_text_of_the_limit_and_one_character_more(
     assert (response.status, response.whole) == (413 if over else 200, True)
 
 
-async def hear(call: BackendCall) -> None:
-    await call.whole_media()
-    line = b'{"Transcription": {"text": "heard", "segments": []}}\n'
-    await call.write(OK_CHUNKED + chunk(line) + LAST_CHUNK)
-
-
 async def transcribe(gateway: Served, body: bytes, *, chunked: bool) -> Response:
-    path, content_type = "/v1/audio/transcriptions", FORM["Content-Type"]
+    path, content_type = TRANSCRIPTIONS_PATH, FORM["Content-Type"]
     response = await send(gateway, path, content_type, body, chunked=chunked, cut=in_odd_pieces)
     await gateway.settled()
     return response
@@ -100,8 +95,8 @@ async def transcribe(gateway: Served, body: bytes, *, chunked: bool) -> Response
 async def test_a_file_of_any_size_up_to_the_limit_is_transcribed(
     backend: ScriptedBackend, size: int, chunked: bool
 ) -> None:
-    backend.script = hear
-    body = FILE + wav(size) + LANGUAGE
+    backend.script = hears("heard")
+    body = BEFORE_FILE + silent_wav(size) + BEHIND_FILE
     async with serving(backend.url, "--openai") as gateway:
         response = await transcribe(gateway, body, chunked=chunked)
 
@@ -111,8 +106,8 @@ async def test_a_file_of_any_size_up_to_the_limit_is_transcribed(
 
 @pytest.mark.parametrize("chunked", [False, True])
 async def test_a_file_of_one_byte_more_is_refused(backend: ScriptedBackend, chunked: bool) -> None:
-    backend.script = hear
-    body = FILE + wav(UPLOAD_LIMIT) + b"x" + LANGUAGE
+    backend.script = hears("heard")
+    body = BEFORE_FILE + silent_wav(UPLOAD_LIMIT) + b"x" + BEHIND_FILE
     async with serving(backend.url, "--openai") as gateway:
         response = await transcribe(gateway, body, chunked=chunked)
 
@@ -191,8 +186,7 @@ async def test_who_has_no_key_reads_the_refusal(with_keys: Served) -> None:
 
 async def test_who_comes_over_the_cap_on_connections_reads_the_refusal(with_keys: Served) -> None:
     async with await with_keys.connect() as first:
-        first.request("GET", "/healthz")
-        assert (await first.response()).status == 200
+        assert (await first.ask("GET", "/healthz")).status == 200
 
         status, told = await asyncio.to_thread(
             looks_after_sending, with_keys.port, REFUSED[413], 20_000_000

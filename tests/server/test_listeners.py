@@ -1,6 +1,5 @@
 """What is listened on: a unix socket's file is there while it is served; nothing tells versions."""
 
-import asyncio
 import shutil
 import socket
 from collections.abc import AsyncIterator
@@ -14,7 +13,7 @@ from speech_gateway.config.addresses import MAX_SOCKET_PATH, ListenAddress
 from speech_gateway.errors import StartupError
 from speech_gateway.server.listeners import Bounds, Listener, listen
 from tests.support.backend import ScriptedBackend
-from tests.support.client import RawClient, connect
+from tests.support.client import connect, connect_to_file
 from tests.support.gateway import Served, serving
 
 
@@ -34,9 +33,8 @@ async def listen_on(path: Path, stack: AsyncExitStack, app: web.Application) -> 
 
 
 async def is_served(path: Path) -> bool:
-    async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
-        client.request("GET", "/")
-        return (await client.response()).status == 404
+    async with await connect_to_file(path) as client:
+        return (await client.ask("GET", "/")).status == 404
 
 
 def names(folder: Path) -> list[str]:
@@ -187,5 +185,5 @@ async def test_no_listener_tells_the_versions_of_what_is_inside(
 ) -> None:
     for url in (two_listeners.url, two_listeners.gateway.metrics_url):
         async with await connect(int(url.rpartition(":")[2])) as client:
-            client.request("GET", path)
-            assert (await client.response()).headers["server"] == "speech-gateway"
+            response = await client.ask("GET", path)
+            assert response.headers["server"] == "speech-gateway"

@@ -4,7 +4,6 @@ Within about the client timeout the kernel's probes find out, wherever its reque
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
@@ -16,10 +15,13 @@ from tests.support.backend import (
     Script,
     ScriptedBackend,
     chunk,
+    says,
     scripted_backend,
 )
-from tests.support.client import RawClient
+from tests.support.client import RawClient, connect
+from tests.support.metrics_page import sum_of
 from tests.support.network import GATEWAY_ADDRESS, MISSING, Machine, Network, two_machines
+from tests.support.polling import until
 from tests.support.program import serving_program
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
@@ -37,29 +39,25 @@ class Site:
     port: int
 
     async def connect(self, machine: Machine) -> RawClient:
-        sock = machine.socket()
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, (GATEWAY_ADDRESS, self.port))
-        return RawClient(*await asyncio.open_connection(sock=sock))
+        return await connect(self.port, host=GATEWAY_ADDRESS, sock=machine.socket())
 
-    async def sample(self, series: str) -> float:
+    async def sample(self, name: str, **labels: str) -> float:
         async with await self.connect(self.network.gateway) as client:
-            client.request("GET", "/metrics")
-            page = (await client.response()).text
-        found = re.search(rf"^{re.escape(series)} (\S+)$", page, re.MULTILINE)
-        return float(found[1]) if found else 0.0
+            return sum_of((await client.ask("GET", "/metrics")).text, name, **labels)
 
-    async def until(self, series: str, value: float) -> None:
-        async with asyncio.timeout(10 * CLIENT_TIMEOUT):
-            while await self.sample(series) != value:
-                await asyncio.sleep(0.1)  # the page is all that can be asked from outside
+    async def until(self, value: float, name: str, **labels: str) -> None:
+        await until(lambda: self.sample(name, **labels), 10 * CLIENT_TIMEOUT, equals=value)
+
+    async def until_counted(self, endpoint: str) -> None:
+        """Wait until a departure is counted."""
+        labels = {"code": "499", "endpoint": endpoint, "method": "POST"}
+        await self.until(1, "gateway_requests_total", **labels)
 
     async def check_departure_is_noticed(self, endpoint: str) -> None:
         began = asyncio.get_running_loop().time()
-        code = f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}'
-        await self.until(code, 1)
+        await self.until_counted(endpoint)
         assert asyncio.get_running_loop().time() - began < 2 * CLIENT_TIMEOUT
-        await self.until(f'gateway_inflight_requests{{endpoint="{endpoint}"}}', 0)
+        await self.until(0, "gateway_inflight_requests", endpoint=endpoint)
 
 
 @pytest.fixture
@@ -77,9 +75,8 @@ async def site() -> AsyncIterator[Site]:
                 yield Site(network, backend, run.port)
 
 
-async def silent(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.until_closed()
+silent = says(then="is silent")
+quiet = says(OK_CHUNKED, chunk(b"a line, and nothing more for long\n"), then="is silent")
 
 
 async def streaming(call: BackendCall) -> None:
@@ -88,12 +85,6 @@ async def streaming(call: BackendCall) -> None:
     while not call.closed.is_set():
         await call.write(chunk(b"speech, speech, speech\n"))
         await asyncio.sleep(0.02)  # the pace of speech
-
-
-async def quiet(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(OK_CHUNKED + chunk(b"a line, and nothing more for long\n"))
-    await call.until_closed()
 
 
 def speak(client: RawClient) -> str:
@@ -116,14 +107,12 @@ async def test_while_waiting_at_the_gate(site: Site, send: Callable[[RawClient],
         await site.backend.calls.get()
         async with await site.connect(site.network.client) as client:
             endpoint = send(client)
-            await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 1)
+            await site.until(1, "gateway_waiting_requests", endpoint=endpoint)
 
             site.network.silence_client()
 
-            await site.until(f'gateway_waiting_requests{{endpoint="{endpoint}"}}', 0)
-            await site.until(
-                f'gateway_requests_total{{code="499",endpoint="{endpoint}",method="POST"}}', 1
-            )
+            await site.until(0, "gateway_waiting_requests", endpoint=endpoint)
+            await site.until_counted(endpoint)
             assert site.backend.seen == 1, "who left the queue must not reach the backend"
 
 
@@ -142,7 +131,7 @@ async def test_while_waiting_for_the_backends_headers(
         await call.closed.wait()
 
 
-@pytest.mark.parametrize("script", [streaming, quiet])
+@pytest.mark.parametrize("script", [streaming, quiet], ids=["streaming", "quiet"])
 @REQUESTS
 async def test_mid_stream(
     site: Site,

@@ -15,7 +15,8 @@ from tests.support.backend import (
     chunk,
 )
 from tests.support.client import connect
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served, serving
+from tests.support.polling import at_rest, until
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ async def test_a_reader_that_stalls_is_broken_off(quick: Served, backend: Script
         await quick.settled()
 
         # Of the exchange only the client's own end is left, though it has taken nothing.
-        await eventually(lambda: open_files() <= before + 1)
+        await until(open_files, holds=lambda count: count <= before + 1)
     assert quick.count("tts", 499) == 1
 
 
@@ -90,8 +91,8 @@ async def test_a_client_that_takes_no_refusals_is_broken_off(quick: Served) -> N
             client.request("GET", "/tts")
 
         # By the gateway, or by the kernel when that is sooner (TCP_USER_TIMEOUT).
-        await eventually(lambda: quick.count("tts", 405, "GET") > 0)
-        await eventually(lambda: not quick.connections, timeout=20)
+        await until(lambda: quick.count("tts", 405, "GET"))
+        await until(lambda: quick.connections, 20, equals=0)
     assert quick.count("tts", 405, "GET") < 20_000
 
 
@@ -144,11 +145,9 @@ async def test_a_slow_client_holds_the_backend_back_and_gets_every_byte(
         client.request("POST", "/tts", body=b"Hello.")
         await client.head()
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        before = -1
-        while sent != before:
-            before = sent
-            await asyncio.sleep(0.2)  # nothing to wait for when nothing moves
-        assert sent < len(whole) / 2, "the backend was let run ahead of its client"
+        assert await at_rest(lambda: sent) < len(whole) / 2, (
+            "the backend was let run ahead of its client"
+        )
 
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         pieces = []

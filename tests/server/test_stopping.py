@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
-from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk, says
+from tests.support.client import connect, connect_to_file
+from tests.support.polling import until
 from tests.support.program import program, serving_program
 
 
@@ -41,10 +41,8 @@ async def test_a_stream_under_way_finishes_whole_when_the_gateway_stops(
             run.signal(number)
             await run.line("stopping")
 
-            late.request("GET", "/readyz")
-            assert (await late.response()).status == 503
-            late.request("POST", "/tts", body=b"Too late.")
-            refused = await late.response()
+            assert (await late.ask("GET", "/readyz")).status == 503
+            refused = await late.speak(b"Too late.")
             assert (refused.status, "retry-after" in refused.headers) == (503, True)
 
             release.set()
@@ -81,10 +79,9 @@ async def test_a_failing_log_fails_no_request(backend: ScriptedBackend, tmp_path
             stderr=full,
         )
     try:
-        await eventually(path.exists, timeout=30)
-        client = RawClient(*await asyncio.open_unix_connection(str(path)))
-        client.request("POST", "/tts", body=b"Hello.")
-        assert (await client.response()).body == b"OggS-speech"
+        await until(path.exists, timeout=30)
+        client = await connect_to_file(path)
+        assert (await client.speak()).body == b"OggS-speech"
         client.leave()
     finally:
         process.terminate()
@@ -92,15 +89,10 @@ async def test_a_failing_log_fails_no_request(backend: ScriptedBackend, tmp_path
 
 
 async def test_answers_are_not_kept_by_the_drain(backend: ScriptedBackend) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"short"))
-
-    backend.script = script
+    backend.script = says(answer(b"short"))
     async with serving_program("--skit-url", backend.url) as run:
         async with await connect(run.port) as idle:
-            idle.request("POST", "/tts", body=b"Hello.")
-            assert (await idle.response()).body == b"short"
+            assert (await idle.speak()).body == b"short"
             run.signal()
             assert await run.ended() == 0
             assert await idle.closed()
@@ -149,12 +141,10 @@ async def test_out_of_files_what_runs_goes_on_and_what_comes_is_served_when_ther
         async with await connect(run.port) as streaming, await connect(run.port) as waiting:
             streaming.request("POST", "/tts", body=b"Hello.")
             await streaming.head()
-            waiting.request("GET", "/healthz")
-            await waiting.response()
+            await waiting.ask("GET", "/healthz")
             resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (3, 4096))
 
-            waiting.request("POST", "/tts", body=b"No file for the call.")
-            refused = await waiting.response()
+            refused = await waiting.speak(b"No file for the call.")
             unlucky = await connect(run.port)
             unlucky.request("POST", "/tts", body=b"No file for the connection.")
             release.set()
@@ -164,11 +154,9 @@ async def test_out_of_files_what_runs_goes_on_and_what_comes_is_served_when_ther
             resource.prlimit(run.process.pid, resource.RLIMIT_NOFILE, (4096, 4096))
 
             assert refused.status == 502
-            waiting.request("POST", "/tts", body=b"Hello again.")
-            assert (await waiting.response()).whole
+            assert (await waiting.speak(b"Hello again.")).whole
             async with await connect(run.port) as new:
-                new.request("POST", "/tts", body=b"Hello too.")
-                assert (await new.response()).whole
+                assert (await new.speak(b"Hello too.")).whole
         unlucky.leave()
         run.signal()
         assert await run.ended() == 0

@@ -17,6 +17,7 @@ from tests.soak.mix import MIX
 from tests.soak.openai_clients import large_upload, stops_in_its_upload
 from tests.soak.process import Gateway, gateway_before
 from tests.support.client import Response
+from tests.support.polling import until
 
 SEED = 20260101
 CLIENTS = 150
@@ -73,9 +74,7 @@ async def fill_slots(books: Books) -> None:
 
 
 async def settled(gateway: Gateway) -> None:
-    async with asyncio.timeout(SETTLE_TIMEOUT):
-        while await gateway.sample("gateway_inflight_requests"):
-            await asyncio.sleep(0.05)
+    await until(lambda: gateway.sample("gateway_inflight_requests"), SETTLE_TIMEOUT, equals=0)
 
 
 async def soak(seconds: float) -> bool:

@@ -10,8 +10,7 @@ from tests.support.client import Response, connect
 async def speak(books: Books, number: int, kind: str = "speak") -> Response:
     async with await connect(books.port) as client:
         books.sent += 1
-        client.request("POST", "/tts", {"X-Request-ID": f"{kind}-{number}"}, b"Hello there.")
-        return await client.response()
+        return await client.speak(X_Request_ID=f"{kind}-{number}")
 
 
 async def speaker(books: Books, number: int) -> None:
@@ -24,8 +23,7 @@ async def two_on_a_connection(books: Books, number: int) -> None:
     async with await connect(books.port) as client:
         for turn in range(2):
             books.sent += 1
-            client.request("POST", "/tts", {"X-Request-ID": f"speak-{number}"}, b"Hello.")
-            response = await client.response()
+            response = await client.speak(X_Request_ID=f"speak-{number}")
             if books.check("turn", response, 200) and response.body != b"".join(pieces(number)):
                 books.wrong.append(f"turn {turn}: not byte for byte")
 

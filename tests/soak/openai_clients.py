@@ -1,35 +1,28 @@
 """The soak's OpenAI clients: speech in several formats, and uploads of up to 25 MiB."""
 
 import json
-import struct
-from functools import cache
 
 from tests.soak.books import Books, Client
-from tests.support.audio import heard
+from tests.support.audio import heard, silent_wav
 from tests.support.client import RawClient, Response, connect
+from tests.support.openai_api import (
+    BEFORE_FILE,
+    BEHIND_FILE,
+    FORM,
+    JSON,
+    ORDER,
+    SPEECH_PATH,
+    TRANSCRIPTIONS_PATH,
+)
 
 MIB = 1024 * 1024
 MAX_UPLOAD = 25 * MIB
 MIN_SAMPLES = 9_000
 """Of the 0.4 s that the backend speaks, at 24 kHz."""
-RATE = 384_000
-"""Samples a second: a file of 25 MiB is half a minute, for there is a lot else to do."""
-FORM = {"Content-Type": "multipart/form-data; boundary=b"}
-FILE = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
-LANGUAGE = b'\r\n--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n--b--\r\n'
 PIECE = 256 * 1024
 
 
-@cache
-def wav(size: int) -> bytes:
-    """Return a file of size bytes with silence in it."""
-    samples = size - 44
-    fields = (16, 1, 1, RATE, RATE * 2, 2, 16)
-    head = struct.pack("<4sI4s4sIHHIIHH", b"RIFF", size - 8, b"WAVE", b"fmt ", *fields)
-    return head + struct.pack("<4sI", b"data", samples) + bytes(samples)
-
-
-def order(response_format: str) -> Client:
+def ordering(response_format: str) -> Client:
     """Return a client that orders speech in a format, and looks whether it is all there."""
 
     async def client(books: Books, number: int) -> None:
@@ -48,14 +41,11 @@ async def muted_speech(books: Books, number: int) -> None:
 
 
 async def speak(books: Books, number: int, kind: str, response_format: str) -> Response:
-    body = json.dumps(
-        {"model": "tts-1", "input": "Hello.", "voice": "alloy", "response_format": response_format}
-    )
-    headers = {"Content-Type": "application/json", "X-Request-ID": f"{kind}-{number}"}
+    body = json.dumps(ORDER | {"response_format": response_format}).encode()
+    headers = JSON | {"X-Request-ID": f"{kind}-{number}"}
     async with await connect(books.port) as client:
         books.sent += 1
-        client.request("POST", "/v1/audio/speech", headers, body.encode())
-        return await client.response()
+        return await client.ask("POST", SPEECH_PATH, headers, body)
 
 
 def samples_of(audio: bytes, response_format: str) -> int:
@@ -65,12 +55,12 @@ def samples_of(audio: bytes, response_format: str) -> int:
 
 
 async def transcription(books: Books, number: int) -> None:
-    await transcribe(books, number, wav(100_000))
+    await transcribe(books, number, silent_wav(100_000))
 
 
 async def large_upload(books: Books, number: int) -> None:
     """Upload a file of 1 to 25 MiB, the largest that there may be."""
-    await transcribe(books, number, wav((1, 2, 5, 25)[number % 4] * MIB))
+    await transcribe(books, number, silent_wav((1, 2, 5, 25)[number % 4] * MIB))
 
 
 async def transcribe(books: Books, number: int, file: bytes) -> None:
@@ -93,22 +83,22 @@ async def too_large_an_upload(books: Books, number: int) -> None:
 async def stops_in_its_upload(books: Books, number: int) -> None:
     """Leave in the middle of a file."""
     async with await connect(books.port) as client:
-        file = wav(MIB)
+        file = silent_wav(MIB)
         books.sent += 1
         headers = FORM | {"X-Request-ID": f"hear-{number}", "Content-Length": str(len(file))}
-        client.request("POST", "/v1/audio/transcriptions", headers)
-        client.write(FILE + file[: len(file) // 2])
+        client.request("POST", TRANSCRIPTIONS_PATH, headers)
+        client.write(BEFORE_FILE + file[: len(file) // 2])
         await client.writer.drain()
         client.leave(reset=number % 2 == 0)
 
 
 async def upload(books: Books, client: RawClient, number: int, file: bytes) -> None:
-    size = len(FILE) + len(file) + len(LANGUAGE)
+    size = len(BEFORE_FILE) + len(file) + len(BEHIND_FILE)
     headers = FORM | {"X-Request-ID": f"hear-{number}", "Content-Length": str(size)}
     books.sent += 1
-    client.request("POST", "/v1/audio/transcriptions", headers)
-    client.write(FILE)
+    client.request("POST", TRANSCRIPTIONS_PATH, headers)
+    client.write(BEFORE_FILE)
     for at in range(0, len(file), PIECE):
         client.write(file[at : at + PIECE])
         await client.writer.drain()
-    client.write(LANGUAGE)
+    client.write(BEHIND_FILE)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from tests.support.client import connect
+from tests.support.metrics_page import sum_of
 from tests.support.process import free_port, resident, until_it_listens
 
 FORBIDDEN = re.compile(r"never retrieved|was destroyed|Traceback|Unhandled|never awaited")
@@ -22,13 +23,11 @@ class Gateway:
 
     async def page(self, path: str) -> str:
         async with await connect(self.port) as client:
-            client.request("GET", path)
-            return (await client.response()).text
+            return (await client.ask("GET", path)).text
 
     async def sample(self, name: str) -> float:
         """Return the sum of a metric's series."""
-        found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", await self.page("/metrics"), re.MULTILINE)
-        return sum(map(float, found))
+        return sum_of(await self.page("/metrics"), name)
 
     def open_files(self) -> int:
         return len(list(Path(f"/proc/{self._process.pid}/fd").iterdir()))

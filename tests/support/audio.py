@@ -18,6 +18,8 @@ from av.packet import Packet
 
 PITCH = 440.0
 LOUDNESS = 8000
+WAV_HEAD = 44
+SILENT_RATE = 384_000
 
 
 class Unseekable:
@@ -60,6 +62,12 @@ def wav(samples: bytes, rate: int) -> bytes:
         + struct.pack("<4sI", b"data", len(samples))
         + samples
     )
+
+
+@cache
+def silent_wav(size: int) -> bytes:
+    """Return a WAV of size bytes; 25 MiB are half a minute."""
+    return wav(bytes(size - WAV_HEAD), SILENT_RATE)
 
 
 @cache

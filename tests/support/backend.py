@@ -1,6 +1,7 @@
 """A backend that checks each call byte by byte, and answers as a test scripts it."""
 
 import asyncio
+import json
 import re
 import socket
 import ssl
@@ -194,6 +195,42 @@ def says(*parts: bytes, then: str = "closes") -> Script:
             await call.until_closed()
 
     return script
+
+
+def transcript(text: str, **more: object) -> bytes:
+    """Return the line in which a backend tells what it heard, as compact as StreamKit's."""
+    heard = {"text": text, "segments": [], **more}
+    return json.dumps({"Transcription": heard}, separators=(",", ":")).encode() + b"\n"
+
+
+def hears(text: str, **more: object) -> Script:
+    """Return a script that hears the same in whatever comes."""
+    return says(OK_CHUNKED, chunk(transcript(text, **more)), LAST_CHUNK)
+
+
+def hold(backend: ScriptedBackend, said: bytes = answer(b"done")) -> asyncio.Event:
+    """Have backend answer nothing until the event is set."""
+    release = asyncio.Event()
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await release.wait()
+        await call.write(said)
+
+    backend.script = script
+    return release
+
+
+def kept_media(backend: ScriptedBackend, said: bytes = answer(b"sound")) -> list[bytes]:
+    """Have backend keep the media of each whole call, and return where it does."""
+    received: list[bytes] = []
+
+    async def script(call: BackendCall) -> None:
+        received.append(await call.whole_media())
+        await call.write(said)
+
+    backend.script = script
+    return received
 
 
 @asynccontextmanager

@@ -3,7 +3,12 @@
 import asyncio
 import socket
 import struct
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
+
+Headers = dict[str, str] | None
+Body = bytes | None
 
 
 @dataclass
@@ -20,7 +25,22 @@ class Response:
         return self.body.decode()
 
 
-class RawClient:
+class Asked(ABC):
+    """What may be asked: a connection, or who can be connected to."""
+
+    @abstractmethod
+    async def ask(
+        self, method: str, path: str, headers: Headers = None, body: Body = None, http: str = "1.1"
+    ) -> Response:
+        """Return the response to a request."""
+
+    async def speak(self, text: bytes = b"Hello.", /, **headers: str) -> Response:
+        """Have a text spoken; a header's name may have ``_`` where it has ``-``."""
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.ask("POST", "/tts", fields, text)
+
+
+class RawClient(Asked):
     """One connection."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,20 +54,22 @@ class RawClient:
         self.writer.write(data.encode() if isinstance(data, str) else data)
 
     def request(
-        self,
-        method: str,
-        path: str,
-        headers: dict[str, str] | None = None,
-        body: bytes | None = None,
-        version: str = "1.1",
+        self, method: str, path: str, headers: Headers = None, body: Body = None, http: str = "1.1"
     ) -> None:
         """Write a request; body None leaves its framing to headers."""
         fields = {"Host": "gateway", **(headers or {})}
         if body is not None:
             fields["Content-Length"] = str(len(body))
-        lines = [f"{method} {path} HTTP/{version}", *(f"{k}: {v}" for k, v in fields.items())]
+        lines = [f"{method} {path} HTTP/{http}", *(f"{k}: {v}" for k, v in fields.items())]
         self.write("\r\n".join(lines) + "\r\n\r\n")
         self.write(body or b"")
+
+    async def ask(
+        self, method: str, path: str, headers: Headers = None, body: Body = None, http: str = "1.1"
+    ) -> Response:
+        """Write a request, and read its response."""
+        self.request(method, path, headers, body, http)
+        return await self.response()
 
     def begin_upload(self, path: str = "/stt", **headers: str) -> None:
         """Begin a chunked upload."""
@@ -115,6 +137,20 @@ class RawClient:
         self.leave()  # closing would wait for what is unsent, for ever if nobody takes it
 
 
+class Reachable(Asked):
+    """Who can be connected to, for requests on connections of their own."""
+
+    @abstractmethod
+    async def connect(self) -> RawClient: ...
+
+    async def ask(
+        self, method: str, path: str, headers: Headers = None, body: Body = None, http: str = "1.1"
+    ) -> Response:
+        """Return the response to a request."""
+        async with await self.connect() as client:
+            return await client.ask(method, path, headers, body, http)
+
+
 async def connect(
     port: int,
     *,
@@ -133,3 +169,8 @@ async def connect(
         sock.close()
         raise
     return RawClient(*await asyncio.open_connection(sock=sock))
+
+
+async def connect_to_file(path: Path) -> RawClient:
+    """Connect to a unix socket."""
+    return RawClient(*await asyncio.open_unix_connection(str(path)))

@@ -17,8 +17,9 @@ from .backend import (
     scripted_backend,
 )
 from .client import RawClient, Response, connect
-from .haproxy import SERVERS, Haproxy, haproxy_on, until
+from .haproxy import PATIENCE, SERVERS, Haproxy, haproxy_on
 from .network import Lan, Machine, lan
+from .polling import until
 from .program import Program, program
 
 FRONT = "192.0.2.1"
@@ -69,7 +70,7 @@ class Node:
                 before=self.machine.command,
             )
         )
-        await until(self._ready)
+        await until(self._ready, PATIENCE)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.gateway is not None
@@ -83,8 +84,7 @@ class Node:
         try:
             sock = self.machine.socket()
             async with await connect(PORT, host=self.address, sock=sock) as client:
-                client.request("GET", "/readyz")
-                return (await client.response()).status == 200
+                return (await client.ask("GET", "/readyz")).status == 200
         except ConnectionRefusedError:
             return False
 
@@ -140,7 +140,9 @@ class Cluster:
         stop = asyncio.Event()
         loaders = [asyncio.create_task(self._ask_until(stop)) for _ in range(LOADERS)]
         try:
-            await until(lambda: {asked.by for asked in self.asked} >= set(self.nodes))
+            await until(
+                lambda: {asked.by for asked in self.asked}, PATIENCE, holds=set(self.nodes).issubset
+            )
             yield
         finally:
             stop.set()
@@ -156,8 +158,11 @@ class Cluster:
         self.stack.callback(client.leave)
         client.request("POST", "/tts", body=STREAM)
         reading = asyncio.create_task(client.response())
-        await until(lambda: {name: node.streams for name, node in self.nodes.items()} != begun)
-        (node,) = [node for node in self.nodes.values() if node.streams != begun[node.name]]
+
+        def begun_on() -> list[Node]:
+            return [node for node in self.nodes.values() if node.streams != begun[node.name]]
+
+        (node,) = await until(begun_on, PATIENCE)
         return Stream(node, reading)
 
     async def _ask_until(self, stop: asyncio.Event) -> None:
@@ -170,8 +175,7 @@ class Cluster:
         by, failure = "", ""
         try:
             async with await self.connect() as client:
-                client.request("POST", "/tts", body=b"Hello.")
-                response = await client.response()
+                response = await client.speak()
             if response.status == 200 and response.whole:
                 by = response.text
             else:

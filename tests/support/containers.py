@@ -8,6 +8,7 @@ SAMPLES = tone(1.0, 8_000)
 BIG_SAMPLES = struct.pack(
     f">{len(SAMPLES) // 2}h", *struct.unpack(f"<{len(SAMPLES) // 2}h", SAMPLES)
 )
+HUGE_TAG = b"ID3\x04\0\0\x7f\x7f\x7f\x7f"
 WAVE64_TAIL = bytes.fromhex("f3acd3118cd100c04f8edb8a")
 RATE_80_BITS = struct.pack(">HQ", 0x3FFF + 12, 8_000 << 51)
 

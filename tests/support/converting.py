@@ -34,11 +34,15 @@ async def threads(count: int = 1) -> AsyncIterator[ThreadPoolExecutor]:
         await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
 
 
-async def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until a thread has come as far as that."""
+async def read_until(conversion: Conversion, enough: Callable[[bytes], bool]) -> bytes:
+    """Return what comes until it is enough."""
+    made = b""
     async with asyncio.timeout(SECONDS):
-        while not holds():
-            await asyncio.sleep(0.001)
+        while not enough(made):
+            piece = await conversion.read()
+            assert piece, f"it ended with {made!r}"
+            made += piece
+    return made
 
 
 async def rest(conversion: Conversion) -> bytes:

@@ -1,6 +1,5 @@
 """Gateways, started as the program starts them, and what they count."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +8,12 @@ from speech_gateway.config import settings
 from speech_gateway.metrics import METRICS
 from speech_gateway.server.service import Gateway, running
 
-from .client import RawClient, connect
+from .client import RawClient, Reachable, connect
+from .polling import until
 
 
 @dataclass
-class Served:
+class Served(Reachable):
     """A gateway under test."""
 
     gateway: Gateway
@@ -53,15 +53,7 @@ class Served:
 
     async def settled(self) -> None:
         """Wait until nothing is under way, as the metrics have it."""
-        await eventually(lambda: not self.inflight("tts") and not self.inflight("stt"))
-
-
-async def eventually(condition: "object", timeout: float = 5.0) -> None:
-    """Give the loop its turns until condition holds."""
-    assert callable(condition)
-    async with asyncio.timeout(timeout):
-        while not condition():
-            await asyncio.sleep(0)
+        await until(lambda: (self.inflight("tts"), self.inflight("stt")), equals=(0, 0))
 
 
 @asynccontextmanager

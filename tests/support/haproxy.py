@@ -6,16 +6,17 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.paths import ROOT
 
-from .client import RawClient, connect
+from .client import RawClient, Reachable, connect
 from .network import Machine
-from .process import free_port
+from .polling import until
+from .process import free_port, listens
 
 CONFIG = ROOT / "config" / "haproxy" / "haproxy.cfg"
 MISSING = "" if shutil.which("haproxy") else "needs haproxy"
@@ -23,12 +24,10 @@ MISSING = "" if shutil.which("haproxy") else "needs haproxy"
 SERVERS = ("one", "two", "three")
 START_TIMEOUT = 30.0
 PATIENCE = 30.0
-LOOK = 0.02
-"""Seconds between two looks at what only asking tells."""
 
 
 @dataclass(frozen=True)
-class Haproxy:
+class Haproxy(Reachable):
     """A running HAProxy."""
 
     process: asyncio.subprocess.Process
@@ -49,14 +48,17 @@ class Haproxy:
         """Return what HAProxy holds of each gateway: ``UP``, ``DOWN``, ``UP 1/2`` and so on."""
         sock = self.machine.socket() if self.machine else None
         async with await connect(self.stats_port, sock=sock) as client:
-            client.request("GET", "/;csv")
-            page = (await client.response()).text
+            page = (await client.ask("GET", "/;csv")).text
         rows = csv.DictReader(page.removeprefix("# ").splitlines())
         return {row["svname"]: row["status"] for row in rows if row["pxname"] == "speech"}
 
     async def until(self, server: str, state: str) -> None:
         """Wait until HAProxy holds a gateway to be in a state."""
-        await until(lambda: self._is(server, state))
+
+        async def held() -> str:
+            return (await self.states())[server]
+
+        await until(held, PATIENCE, equals=state)
 
     def command(self, words: str) -> str:
         """Give a command as an operator does, through the admin's socket; return what it says."""
@@ -64,19 +66,6 @@ class Haproxy:
             admin.connect(str(self.admin))
             admin.sendall(f"{words}\n".encode())
             return admin.recv(65536).decode()
-
-    async def _is(self, server: str, state: str) -> bool:
-        return (await self.states())[server] == state
-
-
-async def until(condition: "Callable[[], object]") -> None:
-    """Wait until condition, which may have to be awaited, holds."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            met = condition()
-            if await met if asyncio.iscoroutine(met) else met:
-                return
-            await asyncio.sleep(LOOK)
 
 
 @asynccontextmanager
@@ -106,13 +95,11 @@ async def haproxy_on(machine: Machine, address: str) -> AsyncIterator[Haproxy]:
 
 
 async def until_it_serves(running: Haproxy) -> None:
-    async with asyncio.timeout(START_TIMEOUT):
-        while True:
-            assert running.process.returncode is None, running.log.read_text()
-            try:
-                return (await running.connect()).leave()
-            except ConnectionRefusedError:
-                await asyncio.sleep(LOOK)  # only trying tells
+    async def serves() -> bool:
+        assert running.process.returncode is None, running.log.read_text()
+        return await listens(running.connect)
+
+    await until(serves, START_TIMEOUT)
 
 
 @asynccontextmanager

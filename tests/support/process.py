@@ -1,11 +1,13 @@
 """What tests, soak and benchmark want of a process: a port, a moment, its memory."""
 
-import asyncio
 import re
 import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .client import connect
+from .client import RawClient, connect
+from .polling import until
 
 START_TIMEOUT = 30.0
 
@@ -17,15 +19,25 @@ def free_port() -> int:
         return port
 
 
+@contextmanager
+def nobody() -> Iterator[str]:
+    """Keep a port that nobody listens on; yield the URL of the backend that is not there."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
+async def listens(connects: Callable[[], Awaitable[RawClient]]) -> bool:
+    """Return whether whoever is connected to is there."""
+    try:
+        (await connects()).leave()
+    except (ConnectionRefusedError, FileNotFoundError):
+        return False
+    return True
+
+
 async def until_it_listens(port: int) -> None:
-    async with asyncio.timeout(START_TIMEOUT):
-        while True:
-            try:
-                (await connect(port)).leave()
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.05)  # only trying tells
-            else:
-                return
+    await until(lambda: listens(lambda: connect(port)), START_TIMEOUT)
 
 
 def resident(pid: int, *, peak: bool = False) -> int:

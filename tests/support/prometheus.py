@@ -3,15 +3,18 @@
 import asyncio
 import math
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 
+from .polling import until
 from .process import free_port
+
+__all__ = ["until"]  # for who waits for what Prometheus answers
 
 MISSING = (
     "" if shutil.which("prometheus") and shutil.which("promtool") else "needs Debian's prometheus"
@@ -20,8 +23,6 @@ MISSING = (
 START_TIMEOUT = 30.0
 STOP_TIMEOUT = 10.0
 LOOK_INTERVAL = 0.1
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -35,14 +36,6 @@ class Sample:
     def sound(self) -> bool:
         """Whether it is a number, and not without end."""
         return math.isfinite(self.value)
-
-
-async def until(look: Callable[[], Awaitable[T]], timeout: float) -> T:
-    """Look until there is something, and return it."""
-    async with asyncio.timeout(timeout):
-        while not (found := await look()):
-            await asyncio.sleep(LOOK_INTERVAL)  # only asking tells
-        return found
 
 
 @dataclass

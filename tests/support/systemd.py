@@ -3,9 +3,8 @@
 import os
 import re
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +13,7 @@ from tests.support.paths import ROOT
 
 from . import network
 from .network import Machine
+from .polling import until_blocking
 
 SYSTEMD = Path("/lib/systemd/systemd")
 PYTHON = "/usr/bin/python3"
@@ -137,19 +137,19 @@ def booted() -> Iterator[Host]:
 
 
 def _when_up(machine: Machine, process: "subprocess.Popen[bytes]") -> Host:
-    deadline = time.monotonic() + BOOT_TIMEOUT
-    while time.monotonic() < deadline:
+    def running() -> Host | None:
         assert process.poll() is None, "the host did not boot"
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        if children:
-            host = Host(machine, int(children[0]))
+        for child in children:
+            host = Host(machine, int(child))
             if host.run("systemctl", "is-system-running", check=False).strip() == "running":
-                host.run(
-                    "systemctl", "start", "systemd-journald.socket", "systemd-journald.service"
-                )
                 return host
-        time.sleep(0.05)  # only asking tells
-    raise TimeoutError("the host did not boot in time")
+        return None
+
+    host = until_blocking(running, BOOT_TIMEOUT)
+    assert host is not None
+    host.run("systemctl", "start", "systemd-journald.socket", "systemd-journald.service")
+    return host
 
 
 def _control_groups() -> Path:
@@ -163,13 +163,14 @@ def _control_groups() -> Path:
 
 def _remove_group(group: Path) -> None:
     """Remove a control group and those in it, as soon as their last processes are gone."""
-    deadline = time.monotonic() + BOOT_TIMEOUT
-    while group.exists() and time.monotonic() < deadline:
+
+    def removed() -> bool:
         for folder, _, _ in os.walk(group, topdown=False):
-            try:
+            with suppress(OSError):
                 Path(folder).rmdir()
-            except OSError:
-                time.sleep(0.05)  # only trying tells
+        return not group.exists()
+
+    until_blocking(removed, BOOT_TIMEOUT)
 
 
 def python_missing() -> str:

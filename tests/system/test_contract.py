@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,6 +13,7 @@ from tests.support.backend import (
     answer,
     chunk,
     scripted_backend,
+    transcript,
 )
 from tests.support.client import Response
 from tests.support.engine import StandaloneEngine
@@ -20,7 +21,7 @@ from tests.support.gateway import Served, serving
 from tests.support.speech import silence, spoken
 
 SENTENCE = "The quick brown fox jumps over the lazy dog."
-LINE = b'{"Transcription":{"text":"the quick brown fox","segments":[],"language":"en"}}\n'
+LINE = transcript("the quick brown fox", language="en")
 
 
 async def like_streamkit(call: BackendCall) -> None:
@@ -36,12 +37,6 @@ async def like_streamkit(call: BackendCall) -> None:
         await call.write(head + (chunk(line) if line else b"") + LAST_CHUNK)
 
 
-@pytest.fixture(scope="module")
-def engine() -> Iterator[StandaloneEngine]:
-    with StandaloneEngine.started() as running:
-        yield running
-
-
 @pytest.fixture(params=["scripted", "bundled"])
 async def either(request: pytest.FixtureRequest, engine: StandaloneEngine) -> AsyncIterator[Served]:
     if request.param == "bundled":
@@ -55,9 +50,7 @@ async def either(request: pytest.FixtureRequest, engine: StandaloneEngine) -> As
 async def send(
     gateway: Served, path: str, body: bytes, content_type: str = "", method: str = "POST"
 ) -> Response:
-    async with await gateway.connect() as client:
-        client.request(method, path, {"Content-Type": content_type}, body)
-        response = await client.response()
+    response = await gateway.ask(method, path, {"Content-Type": content_type}, body)
     await gateway.settled()
     return response
 
@@ -117,9 +110,7 @@ async def test_what_is_wrong_is_refused(
 
 
 async def test_it_is_ready(either: Served) -> None:
-    async with await either.connect() as client:
-        client.request("GET", "/readyz")
-        assert (await client.response()).status == 200
+    assert (await either.ask("GET", "/readyz")).status == 200
 
 
 async def test_many_at_once_are_all_served(either: Served) -> None:

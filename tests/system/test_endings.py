@@ -95,10 +95,10 @@ async def test_the_backends_error_stands_though_the_upload_goes_on(
 async def test_a_client_of_http_1_0_that_would_stay_is_closed_on_all_the_same(
     gateway: Served, path: str
 ) -> None:
-    async with await gateway.connect() as client:
-        client.request("POST", path, {"Connection": "keep-alive"}, b"Hello.", version="1.0")
-        async with asyncio.timeout(5):
-            response = await client.response()
+    async with asyncio.timeout(5):
+        response = await gateway.ask(
+            "POST", path, {"Connection": "keep-alive"}, b"Hello.", http="1.0"
+        )
 
     assert response.body == b"OggS-speech"
 

@@ -1,42 +1,36 @@
 """What a request costs in memory, whatever its client and the backend do."""
 
-import asyncio
-import re
-
 import pytest
 
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.metrics_page import sum_of
+from tests.support.polling import at_rest, until
 from tests.support.process import resident
 from tests.support.program import Program, serving_program
 
 MANY = 100
 KIB = 1024
 FLAGS = ("--log-level=info", "--client-timeout=60s", "--max-body-bytes=4000000")
+UNTRACED = ("env", "-u", "COVERAGE_PROCESS_CONFIG", "-u", "COVERAGE_PROCESS_START")
+"""What is measured is the gateway's own memory, not what a tracer keeps."""
 
 
 async def metric(run: Program, name: str) -> float:
     async with await connect(run.port) as client:
-        client.request("GET", "/metrics")
-        text = (await client.response()).text
-    return sum(map(float, re.findall(rf"^{name}{{.*}} (\S+)$", text, re.MULTILINE)))
+        return sum_of((await client.ask("GET", "/metrics")).text, name)
 
 
 async def warmed_up(run: Program) -> int:
     for _ in range(50):
         async with await connect(run.port) as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            await client.response()
+            await client.speak()
     return resident(run.process.pid)
 
 
 async def settled_size(run: Program) -> int:
     """Return the resident bytes once they no longer change."""
-    last = -1
-    while last != (last := resident(run.process.pid)):
-        await asyncio.sleep(0.3)  # nothing tells when a process has stopped to grow
-    return last
+    return await at_rest(lambda: resident(run.process.pid))
 
 
 async def endless(call: BackendCall) -> None:
@@ -70,7 +64,13 @@ async def test_one_that_waits_at_the_gate(
     backend: ScriptedBackend, path: str, body: bytes, most: int
 ) -> None:
     async with serving_program(
-        "--skit-url", backend.url, "--openai", "--max-concurrency=1", "--max-queue=1000", *FLAGS
+        "--skit-url",
+        backend.url,
+        "--openai",
+        "--max-concurrency=1",
+        "--max-queue=1000",
+        *FLAGS,
+        before=UNTRACED,
     ) as run:
         before = await warmed_up(run)
         backend.script = quiet
@@ -78,9 +78,7 @@ async def test_one_that_waits_at_the_gate(
         for client in clients:
             client.request("POST", path, body=body)
 
-        async with asyncio.timeout(20):
-            while await metric(run, "gateway_waiting_requests") < MANY:
-                await asyncio.sleep(0.05)
+        await until(lambda: metric(run, "gateway_waiting_requests"), 20, equals=MANY)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 
@@ -89,7 +87,7 @@ async def test_one_that_waits_at_the_gate(
 
 async def test_one_that_streams(backend: ScriptedBackend) -> None:
     async with serving_program(
-        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS, before=UNTRACED
     ) as run:
         before = await warmed_up(run)
         backend.script = quiet
@@ -107,7 +105,7 @@ async def test_one_that_streams(backend: ScriptedBackend) -> None:
 
 async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
     async with serving_program(
-        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS
+        "--skit-url", backend.url, f"--max-concurrency={MANY}", *FLAGS, before=UNTRACED
     ) as run:
         before = await warmed_up(run)
         backend.script = endless
@@ -115,7 +113,7 @@ async def test_one_whose_client_takes_nothing(backend: ScriptedBackend) -> None:
         for client in clients:
             client.writer.transport.pause_reading()  # type: ignore[attr-defined]
             client.request("POST", "/tts", body=b"Hello.")
-        await eventually(lambda: backend.seen >= MANY + 50, timeout=20)
+        await until(lambda: backend.seen, 20, holds=lambda seen: seen >= MANY + 50)
         cost = (await settled_size(run) - before) / MANY
         leave(clients)
 

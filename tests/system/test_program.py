@@ -9,8 +9,9 @@ import pytest
 
 from speech_gateway.server.service import greeting
 from tests.support.backend import ScriptedBackend
-from tests.support.client import RawClient, connect
-from tests.support.gateway import eventually
+from tests.support.client import connect, connect_to_file
+from tests.support.polling import until
+from tests.support.process import nobody
 from tests.support.program import program, serving_program
 
 
@@ -94,9 +95,8 @@ async def test_it_listens_on_a_unix_socket_and_leaves_none_behind(
     path = tmp_path / "gateway.sock"
     async with program("--listen", f"unix:{path}", "--skit-url", backend.url) as run:
         await run.line("listening on unix:")
-        client = RawClient(*await asyncio.open_unix_connection(str(path)))
-        client.request("POST", "/tts", body=b"Hello.")
-        assert (await client.response()).body == b"OggS-speech"
+        client = await connect_to_file(path)
+        assert (await client.speak()).body == b"OggS-speech"
         run.signal()
         assert await run.ended() == 0
         client.leave()
@@ -123,33 +123,28 @@ async def test_who_connects_as_soon_as_the_file_is_there_is_served(
         with opened:
             assert not path.exists()
 
-        await eventually(path.exists, timeout=30)
-        async with RawClient(*await asyncio.open_unix_connection(str(path))) as client:
-            client.request("GET", "/healthz")
-            assert (await client.response()).status == 200
+        await until(path.exists, timeout=30, every=0.0)
+        async with await connect_to_file(path) as client:
+            assert (await client.ask("GET", "/healthz")).status == 200
 
 
 async def test_it_is_ready_as_long_as_the_backend_answers(backend: ScriptedBackend) -> None:
     async with serving_program("--skit-url", backend.url) as run:
         async with await connect(run.port) as client:
-            client.request("GET", "/readyz")
-            assert (await client.response()).status == 200
+            assert (await client.ask("GET", "/readyz")).status == 200
     backend.healthy = False
     async with serving_program("--skit-url", backend.url) as run:
         async with await connect(run.port) as client:
-            client.request("GET", "/readyz")
-            response = await client.response()
+            response = await client.ask("GET", "/readyz")
             assert response.status == 503
             assert "answers 503" in response.text
-            client.request("GET", "/healthz")
-            assert (await client.response()).status == 200
+            assert (await client.ask("GET", "/healthz")).status == 200
 
 
 async def test_it_is_not_ready_without_a_backend() -> None:
-    async with serving_program("--skit-url", "http://127.0.0.1:1") as run:
-        async with await connect(run.port) as client:
-            client.request("GET", "/readyz")
-            response = await client.response()
+    with nobody() as url:
+        async with serving_program("--skit-url", url) as run, await connect(run.port) as client:
+            response = await client.ask("GET", "/readyz")
     assert response.status == 503
     assert "cannot be reached" in response.text
     assert "127.0.0.1" not in response.text

@@ -34,8 +34,7 @@ async def test_the_wheel_serves_from_a_clean_environment(tmp_path: Path) -> None
     greeting = await process.stdout.readuntil(b"/tts")
     try:
         async with await connect(int(greeting.rpartition(b":")[2].partition(b"/")[0])) as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            assert (await client.response()).body.startswith(b"OggS")
+            assert (await client.speak()).body.startswith(b"OggS")
     finally:
         process.terminate()
         await process.communicate()

@@ -14,11 +14,11 @@ from tests.support.backend import (
     chunk,
     says,
 )
-from tests.support.client import Response, connect
+from tests.support.client import connect
 from tests.support.gateway import Served, serving
 from tests.support.ogg import cut_at_pages
 from tests.support.paths import CASES
-from tests.support.process import resident
+from tests.support.process import nobody, resident
 from tests.support.program import serving_program
 
 GIGABYTES = 2
@@ -35,12 +35,6 @@ async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
     """A gateway whose patience is a fraction of a second."""
     async with serving(backend.url, "--client-timeout=300ms", "--upstream-timeout=300ms") as served:
         yield served
-
-
-async def speak(gateway: Served, version: str = "1.1") -> Response:
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.", version=version)
-        return await client.response()
 
 
 BEFORE_THE_HEAD = {
@@ -80,7 +74,7 @@ async def test_it_is_502_when_the_backend(
 ) -> None:
     backend.script = BEFORE_THE_HEAD[fault]
 
-    response = await speak(gateway)
+    response = await gateway.speak()
 
     assert response.status == 502
     assert response.text.count("\n") == 1
@@ -91,8 +85,9 @@ async def test_it_is_502_when_the_backend(
 
 
 async def test_it_is_502_when_the_backend_is_not_there() -> None:
-    async with serving("http://127.0.0.1:1") as gateway:
-        response = await speak(gateway)
+    with nobody() as url:
+        async with serving(url) as gateway:
+            response = await gateway.speak()
 
     assert response.status == 502
     assert "127.0.0.1" not in response.text
@@ -103,7 +98,7 @@ async def test_it_is_504_when_the_backend_is_silent(
 ) -> None:
     backend.script = says(then="is silent")
 
-    response = await speak(quick)
+    response = await quick.speak()
 
     assert response.status == 504
     await quick.settled()
@@ -117,7 +112,7 @@ async def test_it_is_504_when_the_backend_is_silent_behind_its_200(
 ) -> None:
     backend.script = says(OK_CHUNKED, then="is silent")
 
-    response = await speak(quick)
+    response = await quick.speak()
 
     assert response.status == 504
     await quick.settled()
@@ -145,7 +140,7 @@ async def test_the_answer_is_broken_off_when_the_backend(
     script, code = AFTER_THE_HEAD[fault]
     backend.script = script
 
-    response = await speak(quick, version)
+    response = await quick.ask("POST", "/tts", body=b"Hello.", http=version)
 
     assert response.status == 200
     assert not response.whole, "a cut answer must not pass for a whole one"
@@ -209,9 +204,7 @@ async def test_a_page_is_no_transcript(
 ) -> None:
     backend.script = says(answer(HTML, content_type=content_type))
 
-    async with await gateway.connect() as client:
-        client.request("POST", "/stt", body=b"OggS")
-        response = await client.response()
+    response = await gateway.ask("POST", "/stt", body=b"OggS")
 
     assert (response.status, response.whole) == (502, True)
     await gateway.settled()
@@ -223,12 +216,10 @@ async def test_a_page_that_comes_later_than_its_head_is_broken_off(
 ) -> None:
     backend.script = says(OK_CHUNKED, chunk(HTML), LAST_CHUNK)
 
-    async with await gateway.connect() as client:
-        client.request("POST", "/stt", body=b"OggS")
-        try:
-            response = await client.response()
-        except asyncio.IncompleteReadError:
-            response = None
+    try:
+        response = await gateway.ask("POST", "/stt", body=b"OggS")
+    except asyncio.IncompleteReadError:
+        response = None
 
     assert response is None or response.status == 502 or not response.whole
     await gateway.settled()
@@ -294,9 +285,7 @@ async def test_a_backend_that_takes_no_more_of_an_upload_is_given_up(
     async with serving(
         backend.url, "--upstream-timeout=300ms", "--max-body-bytes=30000000"
     ) as gateway:
-        async with await gateway.connect() as client:
-            client.request("POST", "/stt", body=bytes(30_000_000))
-            response = await client.response()
+        response = await gateway.ask("POST", "/stt", body=bytes(30_000_000))
         await gateway.settled()
         assert response.status == 504
         assert gateway.count("stt", 504) == 1
@@ -339,7 +328,7 @@ async def test_of_an_endless_error_no_more_than_4096_bytes_are_passed_back(
             await call.write(chunk(b"no" * 5000))
 
     backend.script = script
-    response = await speak(gateway)
+    response = await gateway.speak()
     call = await backend.calls.get()
     await call.closed.wait()
 

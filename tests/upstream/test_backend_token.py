@@ -1,6 +1,6 @@
 """The backend refuses the gateway's own token: who is told what, and how it ends."""
 
-import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +15,8 @@ from tests.support.audio import opus_speech
 from tests.support.backend import BackendCall, Script, ScriptedBackend, answer, says
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
+from tests.support.openai_api import FORM, JSON, ORDER, SPEECH_PATH, TRANSCRIPTIONS_PATH, form
+from tests.support.polling import until
 
 OLD, NEW = "token-of-yesterday", "token-of-today"
 INSIDE = b"the role may not use core::file_reader"
@@ -22,22 +24,15 @@ NODES = "/api/v1/schema/nodes"
 NOT_READY = (503, "not ready: the backend refuses the gateway's token\n")
 READY = (200, "ready\n")
 SPEECH = opus_speech(0.1)
-JSON = {"Content-Type": "application/json"}
-FORM = {"Content-Type": "multipart/form-data; boundary=b"}
 REQUESTS: dict[str, tuple[str, dict[str, str], bytes]] = {
     "speech": ("/tts", {}, b"Hello."),
     "an upload": ("/stt", {"Content-Type": "audio/ogg"}, SPEECH),
     "speech for OpenAI's clients": (
-        "/v1/audio/speech",
+        SPEECH_PATH,
         JSON,
-        b'{"model": "m", "input": "Hello.", "voice": "alloy"}',
+        json.dumps(ORDER | {"response_format": "mp3"}).encode(),
     ),
-    "a file of OpenAI's clients": (
-        "/v1/audio/transcriptions",
-        FORM,
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.ogg"\r\n\r\n%s'
-        b"\r\n--b--\r\n" % SPEECH,
-    ),
+    "a file of OpenAI's clients": (TRANSCRIPTIONS_PATH, FORM, form([("file", SPEECH)])),
 }
 
 
@@ -61,6 +56,18 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def questions_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a question's answer count at once, though a call told otherwise a moment ago."""
+    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
+
+
+@pytest.fixture
+def slow_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the file looked at only when there is a reason to."""
+    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 60.0)
+
+
+@pytest.fixture
 def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
     path.write_text(OLD)
@@ -76,22 +83,23 @@ async def on_file(backend: ScriptedBackend, token_file: Path) -> AsyncIterator[S
 
 async def ask(gateway: Served, what: str = "speech") -> Response:
     path, headers, body = REQUESTS[what]
-    async with await gateway.connect() as client:
-        client.request("POST", path, headers, body)
-        return await client.response()
+    return await gateway.ask("POST", path, headers, body)
 
 
 async def readyz(gateway: Served) -> tuple[int, str]:
-    async with await gateway.connect() as client:
-        client.request("GET", "/readyz")
-        response = await client.response()
-        return response.status, response.text
+    response = await gateway.ask("GET", "/readyz")
+    return response.status, response.text
+
+
+async def refused_its_token(gateway: Served, backend: ScriptedBackend) -> None:
+    """Have a call refused: the backend takes another token now."""
+    backend.script = wants(NEW)
+    await ask(gateway)
+    assert await readyz(gateway) == NOT_READY
 
 
 async def until_ready(gateway: Served) -> None:
-    async with asyncio.timeout(20):
-        while await readyz(gateway) != READY:
-            await asyncio.sleep(0.01)  # the next question may tell
+    await until(lambda: readyz(gateway), 20, equals=READY)
 
 
 def why(caplog: pytest.LogCaptureFixture) -> str:
@@ -138,9 +146,7 @@ async def test_the_log_tells_that_a_token_is_missing(
 async def test_it_is_not_ready_until_a_call_is_accepted(
     backend: ScriptedBackend, on_file: Served
 ) -> None:
-    backend.script = wants(NEW)
-    await ask(on_file)
-    assert await readyz(on_file) == NOT_READY
+    await refused_its_token(on_file, backend)
 
     backend.script = wants(OLD)
     assert (await ask(on_file)).status == 200
@@ -151,9 +157,7 @@ async def test_it_is_not_ready_until_a_call_is_accepted(
 async def test_a_changed_file_makes_it_ready_again(
     backend: ScriptedBackend, on_file: Served, token_file: Path
 ) -> None:
-    backend.script = wants(NEW)
-    await ask(on_file)
-    assert await readyz(on_file) == NOT_READY
+    await refused_its_token(on_file, backend)
 
     token_file.write_text(NEW + "\n")
 
@@ -162,14 +166,12 @@ async def test_a_changed_file_makes_it_ready_again(
     assert backend.seen == 2
 
 
+@pytest.mark.usefixtures("questions_count")
 async def test_without_traffic_it_asks_whether_the_token_is_good_again(
-    backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
+    backend: ScriptedBackend, on_file: Served
 ) -> None:
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
-    backend.script = wants(NEW)
     backend.pages[NODES] = "401 Unauthorized"
-    await ask(on_file)
-    assert await readyz(on_file) == NOT_READY
+    await refused_its_token(on_file, backend)
     assert await readyz(on_file) == NOT_READY
 
     backend.pages[NODES] = "200 OK"
@@ -179,14 +181,12 @@ async def test_without_traffic_it_asks_whether_the_token_is_good_again(
     assert backend.seen == 1
 
 
+@pytest.mark.usefixtures("questions_count")
 async def test_where_the_backend_cannot_be_asked_another_call_has_to_tell(
     backend: ScriptedBackend, on_file: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
-    backend.script = wants(NEW)
     backend.pages[NODES] = "404 Not Found"
-    await ask(on_file)
-    assert await readyz(on_file) == NOT_READY
+    await refused_its_token(on_file, backend)
 
     monkeypatch.setattr(client, "CALL_OUTWEIGHS_SILENCE", 0.0)
 
@@ -206,13 +206,10 @@ async def test_a_token_is_tried_before_the_first_call(
     assert await readyz(on_file) == expected
 
 
+@pytest.mark.usefixtures("slow_looks")
 async def test_a_text_is_sent_again_with_a_token_that_has_changed(
-    backend: ScriptedBackend,
-    on_file: Served,
-    token_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backend: ScriptedBackend, on_file: Served, token_file: Path
 ) -> None:
-    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 60.0)
     backend.script = wants(NEW, "403 Forbidden")
     token_file.write_text(NEW)
 
@@ -233,13 +230,10 @@ async def test_a_text_is_sent_again_once(
     assert backend.seen <= 2
 
 
+@pytest.mark.usefixtures("slow_looks")
 async def test_an_upload_that_is_refused_has_the_file_read_for_the_next(
-    backend: ScriptedBackend,
-    on_file: Served,
-    token_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    backend: ScriptedBackend, on_file: Served, token_file: Path
 ) -> None:
-    monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 60.0)
     backend.script = wants(NEW)
     token_file.write_text(NEW)
 
@@ -260,9 +254,9 @@ async def test_a_file_that_holds_no_token_any_more_changes_nothing(
     token_file.unlink() if how == "removed" else token_file.write_text(
         "" if how == "emptied" else "two words"
     )
-    async with asyncio.timeout(20):
-        while "the changed backend's token is not taken" not in caplog.text:
-            await asyncio.sleep(0.01)  # the file is looked at now and then
+    await until(
+        lambda: caplog.text, 20, holds=lambda log: "the changed backend's token is not taken" in log
+    )
 
     assert (await ask(on_file)).status == 200
     assert (await ask(on_file)).status == 200

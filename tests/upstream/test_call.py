@@ -15,6 +15,7 @@ from tests.support.backend import (
     ScriptedBackend,
     answer,
     chunk,
+    says,
     scripted_backend,
 )
 from tests.support.gateway import Served, serving
@@ -62,17 +63,14 @@ async def test_a_call_carries_what_the_backend_wants_and_nothing_of_the_client(
 
 async def test_the_token_goes_to_the_backend(backend: ScriptedBackend) -> None:
     async with serving(backend.url, "--token", "s3cret") as gateway:
-        async with await gateway.connect() as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            await client.response()
+        await gateway.speak()
 
     assert (await backend.calls.get()).headers["authorization"] == "Bearer s3cret"
 
 
 async def test_the_backend_may_live_under_a_path(backend: ScriptedBackend) -> None:
-    async with serving(backend.url + "/skit/") as gateway, await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        await client.response()
+    async with serving(backend.url + "/skit/") as gateway:
+        await gateway.speak()
 
     assert (await backend.calls.get()).request_line.split()[1] == "/skit/api/v1/process"
 
@@ -81,9 +79,7 @@ async def test_the_backend_may_live_under_a_path(backend: ScriptedBackend) -> No
 async def test_the_pipeline_comes_first(
     gateway: Served, backend: ScriptedBackend, path: str, kind: str
 ) -> None:
-    async with await gateway.connect() as client:
-        client.request("POST", path, body=b"Hello.")
-        await client.response()
+    await gateway.ask("POST", path, body=b"Hello.")
 
     pipeline = yaml.safe_load((await backend.calls.get()).config)
     assert pipeline["mode"] == "oneshot"
@@ -160,17 +156,12 @@ async def test_transcripts_come_back_while_the_upload_goes_on(
 async def test_of_the_answer_only_what_is_promised_is_passed_back(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(
-            b"HTTP/1.1 200 Splendid\r\nContent-Type: audio/ogg\r\nSet-Cookie: a=b\r\n"
-            b"X-Secret: inside\r\nServer: skit\r\nRetry-After: 3\r\nContent-Length: 3\r\n\r\nabc"
-        )
+    backend.script = says(
+        b"HTTP/1.1 200 Splendid\r\nContent-Type: audio/ogg\r\nSet-Cookie: a=b\r\n"
+        b"X-Secret: inside\r\nServer: skit\r\nRetry-After: 3\r\nContent-Length: 3\r\n\r\nabc"
+    )
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert response.body == b"abc"
     assert sorted(response.headers) == [
@@ -189,17 +180,12 @@ async def test_of_the_answer_only_what_is_promised_is_passed_back(
 async def test_the_backends_error_is_passed_on(
     gateway: Served, backend: ScriptedBackend, status: int
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(
-            f"HTTP/1.1 {status} Oh\r\nContent-Type: text/x-error\r\nRetry-After: 9\r\n"
-            "Content-Length: 8\r\n\r\nso sorry".encode()
-        )
-
-    backend.script = script
+    backend.script = says(
+        f"HTTP/1.1 {status} Oh\r\nContent-Type: text/x-error\r\nRetry-After: 9\r\n"
+        "Content-Length: 8\r\n\r\nso sorry".encode()
+    )
     async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+        response = await client.speak()
         await gateway.settled()
 
     assert (response.status, response.body) == (status, b"so sorry")
@@ -212,27 +198,17 @@ async def test_the_backends_error_is_passed_on(
 async def test_at_most_4096_bytes_of_an_error_are_passed_on(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"e" * 5000, "500 Oh"))
+    backend.script = says(answer(b"e" * 5000, "500 Oh"))
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert response.body == b"e" * 4096
 
 
 async def test_an_error_without_a_word_gets_one(gateway: Served, backend: ScriptedBackend) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"", "500 Oh"))
+    backend.script = says(answer(b"", "500 Oh"))
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert response.status == 500
     assert "500" in response.text
@@ -241,14 +217,9 @@ async def test_an_error_without_a_word_gets_one(gateway: Served, backend: Script
 async def test_an_error_whose_body_is_cut_is_passed_on_as_far_as_it_came(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(b"HTTP/1.1 429 Oh\r\nContent-Length: 50\r\n\r\nslow down")
+    backend.script = says(b"HTTP/1.1 429 Oh\r\nContent-Length: 50\r\n\r\nslow down")
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert (response.status, response.text, response.whole) == (429, "slow down", True)
 
@@ -257,14 +228,9 @@ async def test_an_error_whose_body_is_cut_is_passed_on_as_far_as_it_came(
 async def test_an_odd_content_type_is_not_passed_on(
     gateway: Served, backend: ScriptedBackend, value: str
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"abc", content_type=value))
+    backend.script = says(answer(b"abc", content_type=value))
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        assert (await client.response()).headers["content-type"] == "audio/ogg"
+    assert (await gateway.speak()).headers["content-type"] == "audio/ogg"
 
 
 async def test_the_backend_may_be_reached_over_tls(
@@ -277,14 +243,10 @@ async def test_the_backend_may_be_reached_over_tls(
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
 
     async with scripted_backend(tls=context) as backend, serving(backend.url) as gateway:
-        async with await gateway.connect() as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            assert (await client.response()).body == b"OggS-speech"
+        assert (await gateway.speak()).body == b"OggS-speech"
     monkeypatch.delenv("SSL_CERT_FILE")
     async with scripted_backend(tls=context) as backend, serving(backend.url) as gateway:
-        async with await gateway.connect() as client:
-            client.request("POST", "/tts", body=b"Hello.")
-            assert (await client.response()).status == 502, "a certificate that nobody vouches for"
+        assert (await gateway.speak()).status == 502, "a certificate that nobody vouches for"
 
 
 async def test_an_interim_answer_is_not_the_answer(
@@ -296,9 +258,7 @@ async def test_an_interim_answer_is_not_the_answer(
         await call.write(answer(b"abc"))
 
     backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert (response.status, response.body) == (200, b"abc")
 
@@ -306,14 +266,9 @@ async def test_an_interim_answer_is_not_the_answer(
 async def test_bytes_behind_the_answer_are_nobodys(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"abc") + answer(b"smuggled"))
+    backend.script = says(answer(b"abc") + answer(b"smuggled"))
 
-    backend.script = script
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        response = await client.response()
+    response = await gateway.speak()
 
     assert (response.body, response.whole) == (b"abc", True)
 
@@ -321,9 +276,7 @@ async def test_bytes_behind_the_answer_are_nobodys(
 async def test_a_client_of_http_1_0_is_answered_until_the_close(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    async with await gateway.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.", version="1.0")
-        response = await client.response()
+    response = await gateway.ask("POST", "/tts", body=b"Hello.", http="1.0")
 
     assert (response.status, response.body) == (200, b"OggS-speech")
     assert "transfer-encoding" not in response.headers
@@ -332,8 +285,7 @@ async def test_a_client_of_http_1_0_is_answered_until_the_close(
 async def test_a_connection_serves_one_request_after_another(gateway: Served) -> None:
     async with await gateway.connect() as client:
         for _ in range(3):
-            client.request("POST", "/tts", body=b"Hello.")
-            assert (await client.response()).body == b"OggS-speech"
+            assert (await client.speak()).body == b"OggS-speech"
 
 
 async def test_a_head_that_fills_the_buffer_delays_nothing(

@@ -5,17 +5,10 @@ import asyncio
 import pytest
 
 from speech_gateway.upstream import idle_pool
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
-from tests.support.client import Response
+from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk, says
 from tests.support.gateway import Served, serving
 
 SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n"
-
-
-async def speak(gateway: Served, path: str = "/tts") -> Response:
-    async with await gateway.connect() as client:
-        client.request("POST", path, body=b"Hello.")
-        return await client.response()
 
 
 async def next_on_the_same_connection(call: BackendCall) -> BackendCall:
@@ -37,24 +30,21 @@ async def test_the_next_text_takes_the_connection_of_the_last(
 ) -> None:
     backend.script = answer_two
 
-    assert [(await speak(gateway)).body for _ in range(2)] == [b"first", b"second"]
+    assert [(await gateway.speak()).body for _ in range(2)] == [b"first", b"second"]
     assert backend.seen == 1, "two connections were made"
 
 
-async def answer_and_listen(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(answer(b"ok"))
-    await call.until_closed()
+answer_and_listen = says(answer(b"ok"), then="is silent")
 
 
 async def test_a_live_upload_takes_a_fresh_one_and_leaves_none_behind(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
     backend.script = answer_and_listen
-    await speak(gateway)
+    await gateway.speak()
     kept = await backend.calls.get()
 
-    await speak(gateway, "/stt")
+    await gateway.ask("POST", "/stt", body=b"Hello.")
 
     live = await backend.calls.get()
     assert live.headers["connection"] == "close"
@@ -72,7 +62,7 @@ async def test_a_text_is_sent_again_once_when_the_kept_connection_breaks_without
 
     backend.script = answer_one_and_break_at_the_next
 
-    assert [(await speak(gateway)).status for _ in range(3)] == [200, 200, 200]
+    assert [(await gateway.speak()).status for _ in range(3)] == [200, 200, 200]
     assert backend.seen == 3
     assert gateway.count("tts", 200) == 3
 
@@ -91,9 +81,9 @@ async def test_a_text_is_not_sent_again_when_a_byte_of_an_answer_came(
         await call.write(second_answer)
 
     backend.script = script
-    await speak(gateway)
+    await gateway.speak()
 
-    assert (await speak(gateway)).status == seen
+    assert (await gateway.speak()).status == seen
     await gateway.settled()
     assert gateway.count("tts", code) == 1
     assert backend.seen == 1
@@ -104,9 +94,9 @@ async def test_a_text_is_not_sent_again_to_a_backend_that_is_silent(
 ) -> None:
     backend.script = answer_and_listen
     async with serving(backend.url, "--upstream-timeout=300ms") as gateway:
-        await speak(gateway)
+        await gateway.speak()
 
-        assert (await speak(gateway)).status == 504
+        assert (await gateway.speak()).status == 504
     assert backend.seen == 1
 
 
@@ -124,16 +114,11 @@ async def test_a_text_is_not_sent_again_to_a_backend_that_is_silent(
 async def test_a_connection_is_not_kept_behind_an_answer_that_ends_it_or_goes_on(
     gateway: Served, backend: ScriptedBackend, first_answer: bytes
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(first_answer)
-        await call.until_closed()
+    backend.script = says(first_answer, then="is silent")
 
-    backend.script = script
-
-    assert (await speak(gateway)).body == b"ok"
+    assert (await gateway.speak()).body == b"ok"
     await (await backend.calls.get()).closed.wait()
-    assert (await speak(gateway)).body == b"ok"
+    assert (await gateway.speak()).body == b"ok"
 
 
 async def test_a_kept_connection_that_speaks_unasked_is_closed(
@@ -148,7 +133,7 @@ async def test_a_kept_connection_that_speaks_unasked_is_closed(
 
     spoke = asyncio.Event()
     backend.script = script
-    await speak(gateway)
+    await gateway.speak()
     await spoke.wait()
 
     await (await backend.calls.get()).closed.wait()
@@ -159,7 +144,7 @@ async def test_a_kept_connection_is_closed_after_a_while(
 ) -> None:
     monkeypatch.setattr(idle_pool, "IDLE_TIMEOUT", 0.1)
     backend.script = answer_and_listen
-    await speak(gateway)
+    await gateway.speak()
 
     await (await backend.calls.get()).closed.wait()
 
@@ -176,6 +161,6 @@ async def test_a_connection_with_an_answer_unread_is_not_kept(
 
     backend.script = script
 
-    assert (await speak(gateway)).status == 502
+    assert (await gateway.speak()).status == 502
     async with asyncio.timeout(10):
-        assert (await speak(gateway)).body == b"ok"
+        assert (await gateway.speak()).body == b"ok"

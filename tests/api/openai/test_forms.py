@@ -1,39 +1,45 @@
 """The form of a transcription: its fields in any order; what is refused, by the field's name."""
 
 import asyncio
-import json
 import logging
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.backend import (
+    LAST_CHUNK,
     OK_CHUNKED,
     BackendCall,
     ScriptedBackend,
     answer,
     chunk,
     says,
+    transcript,
 )
 from tests.support.client import RawClient, Response
-from tests.support.gateway import Served, eventually, serving
+from tests.support.gateway import Served
 from tests.support.ogg import pages
+from tests.support.openai_api import (
+    FORM,
+    TRANSCRIPTIONS_PATH,
+    Fields,
+    error_of,
+    events_of,
+    form,
+    part,
+    send_form,
+)
+from tests.support.polling import until
 from tests.support.speech import silence
 
 AUDIO = silence(2.0)
-PATH = "/v1/audio/transcriptions"
-BOUNDARY = "between"
-Fields = list[tuple[str, bytes]]
 
 
 @pytest.fixture
-async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
+def backend(backend: ScriptedBackend) -> ScriptedBackend:
     backend.script = hear
-    async with serving(backend.url, "--openai") as served:
-        yield served
+    return backend
 
 
 async def hear(call: BackendCall) -> None:
@@ -42,26 +48,13 @@ async def hear(call: BackendCall) -> None:
 
 
 async def tell(call: BackendCall, media: bytes) -> None:
-    heard = len(pages(media))
-    text = {"text": f"{heard > 90}", "segments": [], "language": "en"}
-    line = json.dumps({"Transcription": text}).encode() + b"\n"
-    await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
-
-
-def part(name: str, value: bytes) -> bytes:
-    file = '; filename="a.ogg"\r\nContent-Type: audio/ogg' if name == "file" else ""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'
-    return head.encode() + value + b"\r\n"
-
-
-def form(fields: Fields) -> bytes:
-    return b"".join(part(name, value) for name, value in fields) + f"--{BOUNDARY}--\r\n".encode()
+    line = transcript(f"{len(pages(media)) > 90}", language="en")
+    await call.write(OK_CHUNKED + chunk(line) + LAST_CHUNK)
 
 
 def begin_upload(client: RawClient, body: bytes) -> None:
     """Send the first half."""
-    content_type = f"multipart/form-data; boundary={BOUNDARY}"
-    client.request("POST", PATH, {"Content-Type": content_type, "Content-Length": str(len(body))})
+    client.request("POST", TRANSCRIPTIONS_PATH, FORM | {"Content-Length": str(len(body))})
     client.write(body[: len(body) // 2])
 
 
@@ -69,21 +62,9 @@ async def send_slowly(gateway: Served, backend: ScriptedBackend, body: bytes) ->
     """Send the second half when the backend has been called for the first."""
     async with asyncio.timeout(20), await gateway.connect() as client:
         begin_upload(client, body)
-        await eventually(lambda: backend.seen == 1)
+        await until(lambda: backend.seen, equals=1)
         client.write(body[len(body) // 2 :])
         return await client.response()
-
-
-async def send(gateway: Served, body: bytes) -> Response:
-    async with asyncio.timeout(20), await gateway.connect() as client:
-        content_type = f"multipart/form-data; boundary={BOUNDARY}"
-        client.request("POST", PATH, {"Content-Type": content_type}, body)
-        return await client.response()
-
-
-def error_of(response: Response) -> dict[str, Any]:
-    error: dict[str, Any] = json.loads(response.body)["error"]
-    return error
 
 
 def calls_of(backend: ScriptedBackend) -> list[BackendCall]:
@@ -97,7 +78,7 @@ async def test_the_file_may_stand_anywhere_and_is_recognised_once(
     fields = [("model", b"whisper-1"), ("language", b"de"), ("response_format", b"text")]
     fields.insert(place, ("file", AUDIO))
 
-    heard = await send(openai, form(fields))
+    heard = await send_form(openai, fields)
 
     assert (heard.status, heard.text) == (200, "True\n")
     assert [b"language: de" in call.config for call in calls_of(backend)] == [True]
@@ -108,10 +89,9 @@ async def test_the_file_may_stand_anywhere_and_is_recognised_once(
 async def test_events_may_be_asked_for_before_or_after(openai: Served, first: str) -> None:
     fields = {"file": AUDIO, "stream": b"true"}
 
-    heard = await send(openai, form([(first, fields.pop(first)), *fields.items()]))
+    heard = await send_form(openai, [(first, fields.pop(first)), *fields.items()])
 
-    assert heard.headers["content-type"].startswith("text/event-stream")
-    events = [json.loads(line[6:]) for line in heard.text.split("\n\n") if line]
+    events = events_of(heard)
     assert events == [
         {"type": "transcript.text.delta", "delta": "True"},
         {"type": "transcript.text.done", "text": "True", "usage": events[-1]["usage"]},
@@ -150,8 +130,7 @@ async def test_events_that_were_told_in_another_language_end_with_a_word_on_it(
 ) -> None:
     async def script(call: BackendCall) -> None:
         await call.media()
-        line = json.dumps({"Transcription": {"text": "so far", "segments": []}}).encode()
-        await call.write(OK_CHUNKED + chunk(line + b"\n"))
+        await call.write(OK_CHUNKED + chunk(transcript("so far")))
         await call.whole_media()
 
     backend.script = script
@@ -172,22 +151,19 @@ async def test_events_that_were_told_in_another_language_end_with_a_word_on_it(
 async def test_what_was_heard_before_events_were_asked_for_is_told_then_and_the_rest_live(
     openai: Served, backend: ScriptedBackend
 ) -> None:
-    def line(text: str) -> bytes:
-        return chunk(json.dumps({"Transcription": {"text": text, "segments": []}}).encode())
-
     async def script(call: BackendCall) -> None:
         await call.media()
-        await call.write(OK_CHUNKED + line("early"))
+        await call.write(OK_CHUNKED + chunk(transcript("early").strip()))
         await call.whole_media()
         await told.wait()
-        await call.write(line("late") + b"0\r\n\r\n")
+        await call.write(chunk(transcript("late").strip()) + LAST_CHUNK)
 
     told = asyncio.Event()
     backend.script = script
     body = form([("file", silence(20.0)), ("stream", b"true")])
     async with asyncio.timeout(20), await openai.connect() as client:
         begin_upload(client, body)
-        await eventually(lambda: backend.seen == 1)
+        await until(lambda: backend.seen, equals=1)
         client.write(body[len(body) // 2 :])
         _, headers = await client.head()
         first = await client.piece()
@@ -216,7 +192,7 @@ async def test_what_was_heard_before_events_were_asked_for_is_told_then_and_the_
 async def test_a_wrong_field_is_named(openai: Served, name: str, value: bytes, place: str) -> None:
     fields = [(name, value), ("file", AUDIO)]
 
-    refused = await send(openai, form(fields if place == "before" else fields[::-1]))
+    refused = await send_form(openai, fields if place == "before" else fields[::-1])
 
     assert (refused.status, error_of(refused)["param"]) == (400, name)
 
@@ -241,7 +217,7 @@ async def test_a_wrong_field_is_named(openai: Served, name: str, value: bytes, p
 async def test_what_is_no_such_form(
     openai: Served, body: bytes, param: str | None, told: str
 ) -> None:
-    refused = await send(openai, body)
+    refused = await send_form(openai, body)
 
     assert (refused.status, error_of(refused)["param"]) == (400, param)
     assert told in error_of(refused)["message"]
@@ -277,7 +253,7 @@ async def test_what_rfc_2046_allows_is_served(openai: Served, given: bytes, sent
     body = form([("response_format", b"text"), ("file", AUDIO)])
     assert given in body
 
-    heard = await send(openai, body.replace(given, sent))
+    heard = await send_form(openai, body.replace(given, sent))
 
     assert (heard.status, heard.text) == (200, "True\n")
 
@@ -307,7 +283,7 @@ async def test_a_client_that_leaves_frees_the_slot(
     body = form([("file", silence(20.0))])
     client = await openai.connect()
     begin_upload(client, body)
-    await eventually(lambda: backend.seen == 1)
+    await until(lambda: backend.seen, equals=1)
 
     client.leave()
 
@@ -327,7 +303,7 @@ async def test_a_client_that_leaves_frees_the_slot(
     )
 )
 async def test_fuzzed_forms_are_served_or_named(openai: Served, fields: Fields) -> None:
-    response = await send(openai, form(fields))
+    response = await send_form(openai, fields)
 
     assert response.status in (200, 400)
     if response.status == 400:
@@ -348,7 +324,7 @@ async def test_what_is_no_transcript_is_502_before_an_event_was_sent(
 ) -> None:
     backend.script = says(said)
 
-    failed = await send(openai, form([("stream", b"true"), ("file", AUDIO)]))
+    failed = await send_form(openai, [("stream", b"true"), ("file", AUDIO)])
 
     assert (failed.status, error_of(failed)["type"]) == (502, "server_error")
 
@@ -359,10 +335,9 @@ async def test_early_words_in_another_language_are_not_told_when_events_are_aske
     async def script(call: BackendCall) -> None:
         await call.media()
         text = "wrong" if b"language: en" in call.config else "right"
-        line = json.dumps({"Transcription": {"text": text, "segments": []}}).encode()
-        await call.write(OK_CHUNKED + chunk(line))
+        await call.write(OK_CHUNKED + chunk(transcript(text).strip()))
         await call.whole_media()
-        await call.write(b"0\r\n\r\n")
+        await call.write(LAST_CHUNK)
 
     backend.script = script
     body = form([("file", silence(20.0)), ("language", b"de"), ("stream", b"true")])

@@ -3,25 +3,31 @@
 import base64
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    chunk,
+    transcript,
+)
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
+from tests.support.openai_api import JSON, TRANSCRIPTIONS_PATH, error_of
 from tests.support.speech import silence
 
 AUDIO = silence(1.0)
-PATH = "/v1/audio/transcriptions"
 
 
 @pytest.fixture
 async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
     async def hear(call: BackendCall) -> None:
         assert (await call.whole_media()).startswith(b"OggS")
-        line = b'{"Transcription": {"text": "heard", "segments": [], "language": "de"}}\n'
-        await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
+        line = transcript("heard", language="de")
+        await call.write(OK_CHUNKED + chunk(line) + LAST_CHUNK)
 
     backend.script = hear
     async with serving(backend.url, "--openai", "--max-upload-bytes=100000") as served:
@@ -33,10 +39,8 @@ def encoded(audio: bytes) -> dict[str, str]:
 
 
 async def send(gateway: Served, body: object) -> Response:
-    async with await gateway.connect() as client:
-        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-        client.request("POST", PATH, {"Content-Type": "application/json"}, raw)
-        return await client.response()
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return await gateway.ask("POST", TRANSCRIPTIONS_PATH, JSON, raw)
 
 
 async def test_audio_in_json_is_transcribed(openai: Served, backend: ScriptedBackend) -> None:
@@ -88,7 +92,7 @@ async def test_what_is_wrong_is_named(
 ) -> None:
     refused = await send(openai, body)
 
-    error: dict[str, Any] = json.loads(refused.body)["error"]
+    error = error_of(refused)
     assert (refused.status, error["param"]) == (400, param)
     assert told in error["message"]
 

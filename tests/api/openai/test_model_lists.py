@@ -3,25 +3,24 @@
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.support.audio import opus_speech
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk
-from tests.support.client import Response
+from tests.support.backend import (
+    ScriptedBackend,
+    answer,
+    hears,
+    says,
+)
+from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
+from tests.support.openai_api import FORM, TRANSCRIPTIONS_PATH, error_of, form
 from tests.support.speech import silence
 
 LISTS = ["/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices"]
 PAGES = ["/healthz", "/readyz", "/metrics", *LISTS, "/v1/models/tts-1"]
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture
-async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    async with serving(backend.url, "--openai") as served:
-        yield served
 
 
 @pytest.fixture
@@ -40,12 +39,6 @@ async def ask(gateway: Served, path: str, method: str = "GET", **headers: str) -
             client.writer.write_eof()
             return Response(status, fields, await client.reader.read(), whole=True)
         return await client.response()
-
-
-def error_of(response: Response) -> dict[str, Any]:
-    error: dict[str, Any] = json.loads(response.body)["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    return error
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -67,8 +60,6 @@ async def test_another_method_on_a_page_is_told_which_there_are(openai: Served, 
 
 async def test_the_metrics_own_listener_has_a_head_too(backend: ScriptedBackend) -> None:
     async with serving(backend.url, "--metrics-listen", "127.0.0.1:0") as gateway:
-        from tests.support.client import connect  # noqa: PLC0415
-
         port = int(gateway.gateway.metrics_url.rpartition(":")[2])
         async with await connect(port) as client:
             client.request("HEAD", "/metrics")
@@ -125,16 +116,11 @@ async def test_the_plain_pages_keep_their_plain_words(with_keys: Served) -> None
     assert (refused.status, refused.headers["content-type"]) == (401, "text/plain; charset=utf-8")
 
 
-async def speak(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(answer(opus_speech(0.2)))
-
-
 URL = "/v1/audio/speech?input=Good%20morning.&voice=coral&response_format=opus&speed=1.5"
 
 
 async def test_a_url_is_spoken_where_that_is_switched_on(backend: ScriptedBackend) -> None:
-    backend.script = speak
+    backend.script = says(answer(opus_speech(0.2)))
     async with serving(backend.url, "--openai", "--speech-by-get") as gateway:
         spoken = await ask(gateway, URL)
         await gateway.settled()
@@ -157,21 +143,12 @@ async def test_a_url_is_not_spoken_otherwise(openai: Served, backend: ScriptedBa
 async def test_an_answer_that_is_not_streamed_is_counted_like_one_that_is(
     openai: Served, backend: ScriptedBackend
 ) -> None:
-    async def hear(call: BackendCall) -> None:
-        await call.whole_media()
-        line = b'{"Transcription": {"text": "heard", "segments": []}}\n'
-        await call.write(OK_CHUNKED + chunk(line) + b"0\r\n\r\n")
+    backend.script = hears("heard")
 
-    backend.script = hear
-    body = (
-        b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
-        + silence(1.0)
-        + b"\r\n--b--\r\n"
+    heard = await openai.ask(
+        "POST", TRANSCRIPTIONS_PATH + "/", FORM, form([("file", silence(1.0))])
     )
-    async with await openai.connect() as client:
-        headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        client.request("POST", "/v1/audio/transcriptions/", headers, body)
-        heard = await client.response()
+
     await openai.settled()
 
     assert heard.status == 200
@@ -192,14 +169,9 @@ async def test_the_apis_are_told_apart_from_the_start(openai: Served) -> None:
 async def test_a_refusal_of_the_backend_s_is_no_rejection_of_the_gateway_s(
     openai: Served, backend: ScriptedBackend
 ) -> None:
-    async def refuse(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(answer(b"no", "502 Bad Gateway", "text/plain"))
+    backend.script = says(answer(b"no", "502 Bad Gateway", "text/plain"))
 
-    backend.script = refuse
-    async with await openai.connect() as client:
-        client.request("POST", "/tts", body=b"Hello.")
-        assert (await client.response()).status == 502
+    assert (await openai.speak()).status == 502
     await openai.settled()
 
     assert openai.count("tts", 502) == 1

@@ -4,7 +4,6 @@ import errno
 import io
 import logging
 import tempfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,21 +11,21 @@ import pytest
 
 from speech_gateway.media.conversion import Source
 from speech_gateway.media.faults import BROKEN
-from tests.api.openai.test_forms import AUDIO, form, hear, send
-from tests.api.openai.test_requests import error_of, order
 from tests.support.audio import Kind, recorded
-from tests.support.backend import ScriptedBackend, answer, says
-from tests.support.gateway import Served, serving
+from tests.support.backend import ScriptedBackend, answer, hears, says
+from tests.support.gateway import Served
+from tests.support.openai_api import error_of, order, send_form
+from tests.support.speech import silence
 from tests.support.streamkit import streamkit_speech
 
+AUDIO = silence(2.0)
 MP4 = recorded(Kind("ipod", "aac"), 1.0)
 
 
 @pytest.fixture
-async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    backend.script = hear
-    async with serving(backend.url, "--openai") as served:
-        yield served
+def backend(backend: ScriptedBackend) -> ScriptedBackend:
+    backend.script = hears("anything")
+    return backend
 
 
 @pytest.fixture
@@ -54,7 +53,7 @@ async def test_an_upload_that_finds_no_room_on_disk_may_be_tried_again(
     request.getfixturevalue(disk)
     caplog.set_level(logging.ERROR)
 
-    refused = await send(openai, form([("file", MP4)]))
+    refused = await send_form(openai, [("file", MP4)])
 
     assert told_as_the_gateways_own(refused)
     assert openai.count("stt", 500) == 1
@@ -69,7 +68,7 @@ async def test_converted_audio_that_cannot_be_kept_may_be_tried_again(
     request.getfixturevalue(disk)
     monkeypatch.setattr("speech_gateway.api.openai.recording.HELD_IN_MEMORY", 1)
 
-    refused = await send(openai, form([("file", AUDIO)]))
+    refused = await send_form(openai, [("file", AUDIO)])
 
     assert told_as_the_gateways_own(refused)
 
@@ -85,7 +84,7 @@ async def test_an_upload_that_cannot_be_read_back_may_be_tried_again(
 
     monkeypatch.setattr("tempfile.TemporaryFile", BadDisk)
 
-    refused = await send(openai, form([("file", recorded(Kind("aiff", "pcm_s16be"), 1.0))]))
+    refused = await send_form(openai, [("file", recorded(Kind("aiff", "pcm_s16be"), 1.0))])
 
     assert told_as_the_gateways_own(refused)
 
@@ -95,7 +94,7 @@ async def test_an_upload_that_is_decoded_but_not_encoded_may_be_tried_again(
 ) -> None:
     monkeypatch.setattr("speech_gateway.media.upload_to_opus.CODEC_OPTIONS", {"vbr": "of no kind"})
 
-    assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
+    assert told_as_the_gateways_own(await send_form(openai, [("file", AUDIO)]))
 
 
 async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(
@@ -106,7 +105,7 @@ async def test_an_upload_whose_conversion_has_a_fault_may_be_tried_again(
 
     monkeypatch.setattr("speech_gateway.media.upload_to_opus.container_of", fail)
 
-    assert told_as_the_gateways_own(await send(openai, form([("file", AUDIO)])))
+    assert told_as_the_gateways_own(await send_form(openai, [("file", AUDIO)]))
 
 
 async def test_speech_whose_conversion_has_a_fault_counts_as_the_gateways_own(

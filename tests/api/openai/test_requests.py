@@ -3,57 +3,32 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer, chunk, says
-from tests.support.client import RawClient, Response
+from tests.support.backend import (
+    OK_CHUNKED,
+    ScriptedBackend,
+    answer,
+    chunk,
+    hold,
+    kept_media,
+    says,
+)
 from tests.support.gateway import Served, serving
+from tests.support.openai_api import JSON, ORDER, SPEECH_PATH, error_of, events_of, order
 from tests.support.streamkit import streamkit_speech
 
 SPEECH = streamkit_speech(0.2)
-ORDER = {"model": "tts-1", "input": "Hello.", "voice": "alloy", "response_format": "opus"}
 
 
 @pytest.fixture
-async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    backend.script = speak
-    async with serving(backend.url, "--openai") as served:
-        yield served
-
-
-async def speak(call: BackendCall) -> None:
-    await call.whole_media()
-    await call.write(answer(SPEECH))
-
-
-async def post(
-    client: RawClient, body: bytes, path: str = "/v1/audio/speech", **headers: str
-) -> Response:
-    fields = {"Content-Type": "application/json"} | {
-        name.replace("_", "-"): value for name, value in headers.items()
-    }
-    client.request("POST", path, fields, body)
-    return await client.response()
-
-
-async def order(gateway: Served, **fields: Any) -> Response:
-    """Order speech; a field that is None is left out."""
-    given = {name: value for name, value in (ORDER | fields).items() if value is not None}
-    async with await gateway.connect() as client:
-        return await post(client, json.dumps(given).encode())
-
-
-def error_of(response: Response) -> dict[str, Any]:
-    assert response.headers["content-type"].startswith("application/json")
-    assert "x-request-id" in response.headers
-    error: dict[str, Any] = json.loads(response.body)["error"]
-    assert error.keys() == {"message", "type", "param", "code"}
-    return error
+def backend(backend: ScriptedBackend) -> ScriptedBackend:
+    backend.script = says(answer(SPEECH))
+    return backend
 
 
 async def test_without_the_switch_there_is_nothing(gateway: Served) -> None:
@@ -87,8 +62,7 @@ async def test_audio_may_come_as_events(openai: Served, backend: ScriptedBackend
     backend.script = says(OK_CHUNKED, chunk(SPEECH), b"0\r\n\r\n")
     spoken = await order(openai, stream_format="sse")
 
-    assert spoken.headers["content-type"].startswith("text/event-stream")
-    events = [json.loads(line[6:]) for line in spoken.text.split("\n\n") if line]
+    events = events_of(spoken)
     audio = base64.b64encode(SPEECH).decode()
     assert events[0] == {"type": "speech.audio.delta", "audio": audio}
     assert [event["type"] for event in events[1:]] == ["speech.audio.done"]
@@ -141,17 +115,12 @@ async def test_a_text_over_the_limit(openai: Served, character: str) -> None:
 
 
 async def test_a_text_of_the_limit_is_spoken_however_it_is_escaped(openai: Served) -> None:
-    async with await openai.connect() as client:
-        escaped = json.dumps(ORDER | {"input": "🦊" * 4096, "instructions": "я" * 4096})
-        assert (await post(client, escaped.encode())).status == 200
+    assert (await order(openai, input="🦊" * 4096, instructions="я" * 4096)).status == 200
 
 
 async def test_a_body_that_no_text_can_need_is_not_read(openai: Served) -> None:
     """A megabyte of JSON would be 24 in memory."""
-    async with await openai.connect() as client:
-        refused = await post(client, json.dumps(ORDER | {"x": [[]] * 100_000}).encode())
-
-    assert refused.status == 413
+    assert (await order(openai, x=[[]] * 100_000)).status == 413
 
 
 @pytest.mark.parametrize("voice", [None, "", "ALLOY", " Alloy"])
@@ -172,21 +141,15 @@ async def test_a_speed_may_be_a_number_in_a_text(
 
 async def test_a_byte_order_mark_is_no_text(openai: Served, backend: ScriptedBackend) -> None:
     assert (await order(openai, input="\ufeff ")).status == 400
-    told = asyncio.Queue[bytes]()
+    told = kept_media(backend, answer(SPEECH))
 
-    async def script(call: BackendCall) -> None:
-        told.put_nowait(await call.whole_media())
-        await call.write(answer(SPEECH))
-
-    backend.script = script
     assert (await order(openai, input="\ufeffHello.")).status == 200
-    assert told.get_nowait() == b"Hello."
+    assert told == [b"Hello."]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 async def test_a_body_that_is_no_object(openai: Served, body: bytes) -> None:
-    async with await openai.connect() as client:
-        refused = await post(client, body)
+    refused = await openai.ask("POST", SPEECH_PATH, JSON, body)
 
     assert refused.status == 400
     assert error_of(refused)["param"] is None
@@ -204,8 +167,9 @@ async def test_a_body_that_is_no_object(openai: Served, body: bytes) -> None:
     )
 )
 async def test_fuzzed_fields_are_served_or_named(openai: Served, fields: dict[str, Any]) -> None:
-    async with await openai.connect() as client:
-        response = await post(client, json.dumps(ORDER | fields).encode())
+    body = json.dumps(ORDER | fields).encode()
+
+    response = await openai.ask("POST", SPEECH_PATH, JSON, body)
 
     assert response.status in (200, 400, 413)
     if response.status != 200:
@@ -226,9 +190,7 @@ async def test_fuzzed_fields_are_served_or_named(openai: Served, fields: dict[st
 async def test_other_refusals_are_worded_so_too(
     openai: Served, method: str, path: str, headers: dict[str, str], status: int
 ) -> None:
-    async with await openai.connect() as client:
-        client.request(method, path, headers, b"{}")
-        refused = await client.response()
+    refused = await openai.ask(method, path, headers, b"{}")
 
     assert refused.status == status
     assert error_of(refused)["type"] == "invalid_request_error"
@@ -265,14 +227,7 @@ async def test_a_broken_stream_of_events_says_so(openai: Served, backend: Script
 
 
 async def test_a_full_queue_tells_when_to_come_back(backend: ScriptedBackend) -> None:
-    release = asyncio.Event()
-
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await release.wait()
-        await call.write(answer(SPEECH))
-
-    backend.script = script
+    release = hold(backend, answer(SPEECH))
     flags = ("--openai", "--max-concurrency=1", "--max-queue=0")
     async with serving(backend.url, *flags) as gateway:
         first = asyncio.create_task(order(gateway))
@@ -290,12 +245,11 @@ async def test_the_key_is_the_gateways_own(
 ) -> None:
     keys = tmp_path_factory.mktemp("keys") / "keys"
     keys.write_text("radio 0123456789abcdef\n")
-    backend.script = speak
     async with serving(backend.url, "--openai", f"--client-keys={keys}") as gateway:
         async with await gateway.connect() as client:
-            refused = await post(client, json.dumps(ORDER).encode())
-            shown = {"Authorization": "Bearer 0123456789abcdef"}
-            served = await post(client, json.dumps(ORDER).encode(), **shown)
+            refused = await order(client)
+            shown = JSON | {"Authorization": "Bearer 0123456789abcdef"}
+            served = await client.ask("POST", SPEECH_PATH, shown, json.dumps(ORDER).encode())
 
     assert (refused.status, error_of(refused)["code"]) == (401, "invalid_api_key")
     assert "www-authenticate" in refused.headers
@@ -307,8 +261,7 @@ async def test_models_and_voices_are_listed(openai: Served) -> None:
     pages = {}
     async with await openai.connect() as client:
         for path in ("/v1/models", "/v1/audio/models", "/v1/audio/voices"):
-            client.request("GET", path)
-            pages[path] = json.loads((await client.response()).body)
+            pages[path] = json.loads((await client.ask("GET", path)).body)
 
     assert "tts-1" in [model["id"] for model in pages["/v1/models"]["data"]]
     assert {"id": "whisper-1"} in pages["/v1/audio/models"]["models"]

@@ -2,8 +2,7 @@
 
 import asyncio
 import io
-import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from tests.support.backend import (
     answer,
     chunk,
     says,
+    transcript,
 )
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import serving
@@ -35,12 +35,6 @@ FORMATS = {
     "pcm": ("audio/pcm", ""),
 }
 KEY = "0123456789abcdef"
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[StandaloneEngine]:
-    with StandaloneEngine.started() as started:
-        yield started
 
 
 @pytest.fixture
@@ -299,8 +293,7 @@ async def test_a_language_that_the_engine_does_not_know(client: openai.AsyncOpen
 
 
 async def test_an_error_in_a_stream_of_transcripts_is_raised(backend: ScriptedBackend) -> None:
-    line = json.dumps({"Transcription": {"text": "so far", "segments": []}}).encode() + b"\n"
-    backend.script = says(OK_CHUNKED, chunk(line), then="closes")
+    backend.script = says(OK_CHUNKED, chunk(transcript("so far")), then="closes")
     async with serving(backend.url, "--openai") as gateway, sdk(gateway.url) as client:
         stream = await client.audio.transcriptions.create(
             model="whisper-1", file=upload(), stream=True, language="en"

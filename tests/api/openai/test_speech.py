@@ -1,15 +1,15 @@
 """Speech in every format, of everything that a backend may answer: whole, or told as a failure."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import pytest
 
-from tests.api.openai.test_requests import error_of, order
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.backend import LAST_CHUNK, OK_CHUNKED, ScriptedBackend, answer, chunk, says
-from tests.support.gateway import Served, serving
+from tests.support.gateway import Served
 from tests.support.ogg import cut_at_pages
 from tests.support.ogg import seconds_of as ogg_seconds
+from tests.support.openai_api import error_of, order
 from tests.support.streamkit import recorded_speech, streamkit_speech, without_sound
 
 FORMATS = ["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -21,12 +21,6 @@ ANSWERS = {
     "WAV": lambda: recorded(Kind("wav", "pcm_s16le", rate=24_000), SECONDS),
     "FLAC": lambda: recorded(Kind("flac", "flac", rate=24_000), SECONDS),
 }
-
-
-@pytest.fixture
-async def openai(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    async with serving(backend.url, "--openai") as served:
-        yield served
 
 
 def seconds_of(audio: bytes, response_format: str) -> float:
