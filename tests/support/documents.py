@@ -106,6 +106,7 @@ def _parsed(path: Path) -> tuple[nodes.document, str]:
 
 
 README = Document(ROOT / "README.rst")
+CONTRIBUTING = Document(ROOT / "CONTRIBUTING.rst")
 HTTP = Document(DOCS / "http.rst")
 METRICS = Document(DOCS / "metrics.rst")
 OPENAI = Document(DOCS / "openai.rst")

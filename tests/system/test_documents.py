@@ -23,7 +23,7 @@ from tests.support.gateway import Served
 from tests.support.paths import DOCS, ROOT
 
 MOST_README_LINES = 150
-TO_COME = {"docs/architecture.rst", "docs/openapi.yml", "CONTRIBUTING.rst", "SECURITY.rst"}
+TO_COME = {"docs/architecture.rst", "docs/openapi.yml"}
 """What is linked before it is written; to be taken out of here then."""
 
 TRIED = {
@@ -57,7 +57,10 @@ TRIED = {
         "haproxy -c": "system/test_readme.py::test_haproxys_file_passes_the_check_that_it_names",
         "speech_gateway.embedded": "system/test_readme.py::test_the_engine_runs_alone_as_it_says",
     },
-    "CONTRIBUTING.rst": {},
+    "CONTRIBUTING.rst": {
+        "-m pytest": "system/test_contributing.py::test_one_test_is_run_as_it_says",
+        "-m build": "system/test_wheel.py::test_the_wheel_serves_from_a_clean_environment",
+    },
 }
 """Which test runs a command: by document, and by a part of the command."""
 
@@ -106,7 +109,7 @@ def test_every_file_that_is_named_is_there(document: Document) -> None:
     folders = r"(\.ci|config|docs|scripts|speech_gateway|systemd|tests)"
     named = [name for name in document.names() if re.fullmatch(rf"{folders}/[\w./-]*", name)]
 
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists() and name not in TO_COME] == []
 
 
 @documents
@@ -187,16 +190,17 @@ async def test_the_metrics_are_those_of_the_page(gateway: Served) -> None:
     assert sorted(row[:2] for row in METRICS.table("Metric")) == sorted(there)
 
 
-async def test_all_metrics_but_the_last_two_carry_the_endpoint(gateway: Served) -> None:
-    rows = METRICS.table("Metric")
+async def test_the_metrics_that_carry_the_endpoint_stand_first(gateway: Served) -> None:
     async with await gateway.connect() as client:
         client.request("GET", "/metrics")
         page = (await client.response()).text
 
-    for name, *_ in rows:
+    carry = []
+    for name, *_ in METRICS.table("Metric"):
         samples = re.findall(rf"^{name}(?:_bucket|_sum|_count)?(?:\{{| ).*$", page, re.MULTILINE)
-        carry = {'endpoint="' in sample for sample in samples}
-        assert carry == {name not in {row[0] for row in rows[-2:]}}, name
+        assert len({'endpoint="' in sample for sample in samples}) == 1, name
+        carry.append('endpoint="' in samples[0])
+    assert carry == sorted(carry, reverse=True)
 
 
 def test_the_errors_are_those_that_are_counted() -> None:
