@@ -8,8 +8,8 @@ import pytest
 
 from speech_gateway.config.plugin_loader import load
 from tests.support.backend import ScriptedBackend
+from tests.support.documents import PLUGINS
 from tests.support.gateway import serving
-from tests.support.paths import README
 
 RAISING = """
 from aiohttp import web
@@ -39,10 +39,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     return name
 
 
-async def test_the_plugin_in_the_readme_does_what_it_says(
+async def test_the_documented_plugin_does_what_it_says(
     backend: ScriptedBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    block = re.search(r"``sesame\.py``.*?::\n\n((?:    .*\n|\n)+)", README.read_text())
+    block = re.search(r"``sesame\.py``.*?::\n\n((?:    .*\n|\n)+)", PLUGINS.text)
     assert block is not None
     text = "".join(line[4:] or "\n" for line in block[1].splitlines(keepends=True))
     assert len([line for line in text.splitlines() if line.strip()]) <= 10

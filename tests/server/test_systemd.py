@@ -20,7 +20,7 @@ from tests.support.backend import (
     scripted_backend,
 )
 from tests.support.client import RawClient
-from tests.support.paths import README
+from tests.support.documents import OPERATING
 from tests.support.systemd import CREDENTIALS, PYTHON, UNITS, Host
 
 PREFIX = "/opt/speech-gateway"
@@ -344,8 +344,7 @@ def test_the_pauses_after_failures_grow(tmp_path_factory: pytest.TempPathFactory
 
 
 async def test_the_operators_page_can_be_followed() -> None:
-    page = README.read_text().split("\nOperating\n---")[1].split("\n---")[0]
-    commands = re.findall(r"^    # (.+)$", page, re.MULTILINE)
+    commands = OPERATING.commands(prompt="#")
     told = {}
     with systemd.booted() as host:
         host.write("/run/my-token", "s3cret\n")

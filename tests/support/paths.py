@@ -3,6 +3,6 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-README = ROOT / "README.rst"
+DOCS = ROOT / "docs"
 CASES = ROOT / "tests" / "cases"
 """Bytes from the real world."""

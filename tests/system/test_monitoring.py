@@ -30,12 +30,13 @@ from tests.support.backend import (
     scripted_backend,
 )
 from tests.support.client import connect
+from tests.support.documents import METRICS
 from tests.support.gateway import Served
 from tests.support.paths import ROOT
+from tests.support.process import free_port, until_it_listens
 from tests.support.program import serving_program
 from tests.support.prometheus import LOOK_INTERVAL, MISSING, Prometheus, running_prometheus, until
 from tests.support.promql import alert_parts, metrics
-from tests.system.test_readme import command, commands
 
 CONFIG = ROOT / "config" / "prometheus" / "prometheus.yml"
 RULES = CONFIG.with_name("rules.yml")
@@ -119,11 +120,27 @@ def test_promtool_finds_no_fault(what: str, file: Path) -> None:
 
 
 @needs_prometheus
-def test_the_checks_of_the_readme_find_no_fault() -> None:
-    lines = [line for line in commands() if re.match("promtool (check|test) ", line)]
+def test_the_checks_that_are_documented_find_no_fault() -> None:
+    lines = [line for line in METRICS.commands() if re.match("promtool (check|test) ", line)]
     for line in lines:
         subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
     assert len(lines) == 2
+
+
+@needs_prometheus
+async def test_prometheus_runs_as_it_is_documented() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    line = METRICS.command("prometheus --config.file")
+    process = await asyncio.create_subprocess_shell(
+        f"exec {line} --web.listen-address={url.removeprefix('http://')}",
+        cwd=ROOT,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        await until_it_listens(int(url.rpartition(":")[2]))
+    finally:
+        process.terminate()
+    assert await process.wait() == 0
 
 
 def test_every_alert_says_how_bad_what_and_where_to_look() -> None:
@@ -569,7 +586,9 @@ async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -
             await check_the_numbers(site, traffic)
             wrong = await check_the_dashboard(site) + await check_the_rules(site)
             assert not wrong, "\n".join(wrong)
-            line = command("promtool query").replace("http://localhost:9090", prometheus.url)
+            line = METRICS.command("promtool query").replace(
+                "http://localhost:9090", prometheus.url
+            )
             assert await (await asyncio.create_subprocess_shell(line)).wait() == 0
 
 

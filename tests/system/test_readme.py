@@ -1,19 +1,22 @@
-"""README.rst is true: its commands are run here as they stand."""
+"""README.rst and what it leads to are true: their commands are run here as they stand."""
 
 import asyncio
 import json
-import re
+import os
 import subprocess
 import sys
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support import haproxy
+from tests.support.backend import ScriptedBackend
+from tests.support.client import connect
+from tests.support.documents import OPENAI, OPERATING, README
+from tests.support.gateway import serving
 from tests.support.ogg import seconds_of
-from tests.support.paths import README, ROOT
-from tests.support.program import serving_program
+from tests.support.paths import ROOT
+from tests.support.program import program, serving_program
 from tests.support.speech import spoken
 
 SENTENCES = [
@@ -29,22 +32,17 @@ PAGE_SECONDS = 0.02
 SCRIPT = ROOT / "scripts" / "stt.sh"
 
 
-def commands() -> Iterator[str]:
-    """Yield the README's shell commands, a line each, continued lines joined."""
-    for block in re.findall(r"\.\. code-block:: console\n\n((?:    .*\n|\n)+)", README.read_text()):
-        joined = block.replace("\\\n", "")
-        yield from (match[1] for match in re.finditer(r"^    \$ (.+)$", joined, re.MULTILINE))
-
-
-def command(with_: str) -> str:
-    (found,) = [line for line in commands() if with_ in line]
-    return found
-
-
 async def shell(line: str, port: int, folder: Path) -> str:
-    line = line.replace("localhost:8080", f"localhost:{port}")
+    return await in_shell(line.replace("localhost:8080", f"localhost:{port}"), folder)
+
+
+async def in_shell(line: str, folder: Path, **environ: str) -> str:
     process = await asyncio.create_subprocess_shell(
-        line, cwd=folder, stdout=asyncio.subprocess.PIPE, stdin=asyncio.subprocess.DEVNULL
+        line,
+        cwd=folder,
+        env={**os.environ, **environ},
+        stdout=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.DEVNULL,
     )
     out, _ = await process.communicate()
     assert process.returncode == 0, line
@@ -54,9 +52,9 @@ async def shell(line: str, port: int, folder: Path) -> str:
 @pytest.mark.timeout(120)
 async def test_the_first_steps_do_what_they_say(tmp_path: Path) -> None:
     async with serving_program("--skit-url", "embedded") as run:
-        await shell(command("-o fox.ogg"), run.port, tmp_path)
-        heard = await shell(command("@fox.ogg"), run.port, tmp_path)
-        metrics = await shell(command("/metrics"), run.port, tmp_path)
+        await shell(README.command("-o fox.ogg"), run.port, tmp_path)
+        heard = await shell(README.command("@fox.ogg"), run.port, tmp_path)
+        metrics = await shell(README.command("/metrics"), run.port, tmp_path)
 
     assert 2.3 < seconds_of((tmp_path / "fox.ogg").read_bytes()) < 2.9
     (line,) = heard.splitlines()
@@ -68,7 +66,7 @@ async def test_the_first_steps_do_what_they_say(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(120)
 async def test_curl_prints_the_first_sentence_before_the_last_was_sent() -> None:
-    line = command("curl -sNT -").partition("| ")[2]
+    line = README.command("curl -sNT -").partition("| ")[2]
     speech = spoken(" ".join(SENTENCES))
     async with serving_program("--skit-url", "embedded") as run:
         process = await asyncio.create_subprocess_shell(
@@ -115,17 +113,56 @@ async def test_the_microphone_script_says_what_it_lacks(tmp_path: Path) -> None:
 
 
 async def test_openais_clients_are_served_as_it_says(tmp_path: Path) -> None:
-    block = re.search(r"code-block:: python\n\n((?:    .*\n)+)", README.read_text())
-    assert block is not None
-    example = textwrap.dedent(block[1])
+    (example,) = OPENAI.code("python")
     assert len(example.splitlines()) == 5
     async with serving_program("--skit-url", "embedded", "--openai") as run:
         (tmp_path / "five.py").write_text(
             example.replace("localhost:8080", f"localhost:{run.port}")
         )
         heard = await shell(f"{sys.executable} -W ignore five.py", run.port, tmp_path)
-        await shell(command("-o speech.mp3"), run.port, tmp_path)
-        heard_again = await shell(command("file=@speech.mp3"), run.port, tmp_path)
+        await shell(OPENAI.command("-o speech.mp3"), run.port, tmp_path)
+        heard_again = await shell(OPENAI.command("file=@speech.mp3"), run.port, tmp_path)
 
     assert "quick brown fox" in heard
     assert "fox" in json.loads(heard_again)["text"]
+
+
+async def test_streamkit_is_pointed_at_as_it_says(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("s3cret\n")
+    name, *flags = README.command("--skit-url").split()
+    assert name == "speech-gateway"
+
+    flags = [flag.replace("/etc/speech-gateway/token", str(token)) for flag in flags]
+    async with program(*flags, "--check-config") as run:
+        assert await run.ended() == 0, run.log
+
+
+async def test_a_key_made_as_it_says_lets_its_client_in(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    make, note = OPERATING.command("key=$("), OPERATING.command(">> keys")
+    told = await in_shell(f"{make}; {note}", tmp_path)
+    key = told.strip().removeprefix("give the client: ")
+
+    async with serving(backend.url, "--client-keys", str(tmp_path / "keys")) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", {"Authorization": f"Bearer {key}"}, b"Hello.")
+            assert (await client.response()).status == 200
+
+
+@pytest.mark.skipif(bool(haproxy.MISSING), reason=haproxy.MISSING)
+async def test_haproxys_file_passes_the_check_that_it_names() -> None:
+    await in_shell(OPERATING.command("haproxy -c"), ROOT, HAPROXY_UNPRIVILEGED="1")
+
+
+async def test_the_engine_runs_alone_as_it_says() -> None:
+    python, _, module, *flags = OPERATING.command("speech_gateway.embedded").split()
+    assert python == "python"
+
+    flags = [flag.replace(":4545", ":0") for flag in flags]
+    async with program(*flags, module=module) as run:
+        port = (await run.line(r"the engine serves on http://127.0.0.1:(\d+)"))[1]
+        async with await connect(int(port)) as client:
+            client.request("GET", "/healthz")
+            assert (await client.response()).status == 200
