@@ -2,6 +2,7 @@
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,30 @@ async def test_the_documented_plugin_does_what_it_says(
         await gateway.settled()
         assert (gateway.count("tts", 401), gateway.count("tts", 200)) == (1, 1)
     sys.modules.pop("sesame")
+
+
+async def test_the_documented_plugin_with_options_is_given_them(
+    backend: ScriptedBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options, code = (
+        textwrap.dedent(re.sub(r"^ *\.\.\n", "", block))
+        for block in re.findall(r"(?:yaml|like this::)\n\n((?:    .*\n|\n)+)", PLUGINS.text)
+    )
+    (tmp_path / "limits.py").write_text(code.replace("...", "return True"))
+    (tmp_path / "gateway.yml").write_text(options)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    async with serving(backend.url, "--config", str(tmp_path / "gateway.yml")) as gateway:
+        async with await gateway.connect() as client:
+            client.request("POST", "/tts", body=b"Hello.")
+            response = await client.response()
+        async with await gateway.connect() as client:
+            client.request("POST", "/stt", {"Content-Type": "image/png"}, b"x")
+            other = await client.response()
+
+    assert (response.status, response.text) == (403, "it is quiet for 8 hours from 22:00\n")
+    assert other.status == 415
+    sys.modules.pop("limits")
 
 
 async def test_the_tools_of_aiohttp_remotes_are_plugins_as_they_are(

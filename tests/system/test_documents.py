@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from speech_gateway.media.audio_out import FORMATS
 
 from speech_gateway.config.options import OPTIONS
+from speech_gateway.media.speech_formats import FORMATS
 from speech_gateway.metrics import KNOWN_CODES
 from tests.support.documents import (
     ALL,
@@ -23,7 +23,6 @@ from tests.support.gateway import Served
 from tests.support.paths import DOCS, ROOT
 
 MOST_README_LINES = 150
-TO_COME = {"docs/architecture.rst"}
 """What is linked before it is written; to be taken out of here then."""
 
 TRIED = {
@@ -95,7 +94,7 @@ def test_every_local_link_leads_to_a_file() -> None:
         if not path.is_file()
     }
 
-    assert missing == TO_COME
+    assert missing == set()
 
 
 @documents
@@ -109,12 +108,15 @@ def test_every_file_that_is_named_is_there(document: Document) -> None:
     folders = r"(\.ci|config|docs|scripts|speech_gateway|systemd|tests)"
     named = [name for name in document.names() if re.fullmatch(rf"{folders}/[\w./-]*", name)]
 
-    assert [name for name in named if not (ROOT / name).exists() and name not in TO_COME] == []
+    # docs/architecture.rst has modules' paths below the package, and tests by their names.
+    named = [name for name in named if not re.fullmatch(r"[\w/]+/test_\w+", name)]
+    places = ROOT, ROOT / "speech_gateway"
+    assert [n for n in named if not any((place / n).exists() for place in places)] == []
 
 
 @documents
 def test_every_test_that_is_named_is_there(document: Document) -> None:
-    named = [name for name in document.names() if re.fullmatch(r"(\w+/)?test_\w+", name)]
+    named = [name for name in document.names() if re.fullmatch(r"(\w+/)*test_\w+", name)]
 
     assert [name for name in named if not [*ROOT.glob(f"tests/**/{name}.py")]] == []
 

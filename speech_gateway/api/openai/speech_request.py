@@ -23,7 +23,7 @@ ESCAPED_CHARACTER = 12
 """Bytes of JSON for one character: the escapes of a surrogate pair (RFC 8259, section 7)."""
 OTHER_FIELDS = 64 * 1024
 """Bytes of JSON beside the text; instructions are the largest part."""
-_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,9})?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,3}(\.[0-9]{0,30})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,18 @@ GRANULARITIES = "timestamp_granularities[]"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 
+_NUMBER = (int, float, str)
+_JSON_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    "model": (str, "a string"),
+    "language": (str, "a string"),
+    "prompt": (str, "a string"),
+    "response_format": (str, "a string"),
+    "stream": ((bool, str), "true or false"),
+    "temperature": (_NUMBER, "a number"),
+}
+"""By field: what JSON may have for it; numbers and booleans may be texts, as in a form."""
+
+
 @dataclass(slots=True)
 class TranscriptionFields:
     """The fields that have come so far; each is checked when it is read.
@@ -25,14 +37,21 @@ class TranscriptionFields:
         """Return the fields of a JSON object; raises FieldError for a value of a wrong type."""
         fields = cls()
         for name, value in document.items():
-            form_name = GRANULARITIES if name == GRANULARITIES.removesuffix("[]") else name
-            for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, bool):
-                    fields.add(form_name, str(one).lower())
-                elif isinstance(one, str | int | float):
-                    fields.add(form_name, str(one))
-                elif one is not None and name in ("language", "stream", "response_format"):
-                    raise FieldError(name, "must be a string")
+            if value is None:
+                continue
+            if name == GRANULARITIES.removesuffix("[]"):
+                if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+                    raise FieldError(name, "must be a list of strings")
+                for one in value:
+                    fields.add(GRANULARITIES, one)
+                continue
+            types, expected = _JSON_TYPES.get(name, (object, ""))
+            if not isinstance(value, types) or (types == _NUMBER and isinstance(value, bool)):
+                raise FieldError(name, f"must be {expected}")
+            if isinstance(value, bool):
+                fields.add(name, str(value).lower())
+            elif isinstance(value, str | int | float):
+                fields.add(name, str(value))
         return fields
 
     def add(self, name: str, value: str) -> None:
