@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,24 @@ async def test_a_pipe_is_read_once(tmp_path: Path) -> None:
         await file.refresh()
 
     assert file.value == "one"
+
+
+async def test_a_file_that_has_become_a_pipe_is_not_read_and_its_old_value_counts(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = watched(path)
+    path.unlink()
+    os.mkfifo(path)
+
+    try:
+        async with asyncio.timeout(5):
+            await file.refresh()
+    finally:
+        with suppress(OSError):  # nobody reads it; who does, waits for a writer
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+
+    assert file.value == "one"
+    assert "is no regular file any more" in caplog.text
 
 
 async def test_who_leaves_does_not_end_the_look_that_others_wait_for(path: Path) -> None:

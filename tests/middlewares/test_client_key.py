@@ -161,11 +161,12 @@ async def test_keys_stay_when_the_file_is(backend: ScriptedBackend, keys: Path, 
         ("radio short\n", "keys of 16 visible ASCII characters or more"),
         ("radio sha256:abc\n", "64 hexadecimal digits; line 1 does not"),
         (f"radio {KEY}\ntheatre {KEY}\n", "must not hold a key twice"),
+        ("radio \udcff\udcfe\n", "must be a readable file"),
         (None, "must be a readable file"),
     ],
 )
 async def test_a_wrong_file_stops_the_start(keys: Path, text: str | None, problem: str) -> None:
-    keys.unlink() if text is None else keys.write_text(text)
+    keys.unlink() if text is None else keys.write_text(text, errors="surrogateescape")
     async with program("--client-keys", str(keys), "--check-config") as run:
         assert await run.ended() == 2
 

@@ -18,7 +18,7 @@ from tests.support.backend import (
     kept_media,
     says,
 )
-from tests.support.client import RawClient
+from tests.support.client import RawClient, connect_to_file
 from tests.support.gateway import Served, serving
 from tests.support.polling import until
 
@@ -322,6 +322,21 @@ async def test_ipv4_clients_behind_a_dual_stack_proxy_are_each_their_own(
     await until(lambda: backend.seen, equals=4)
     release.set()
     await all_are_served(clients)
+
+
+async def test_who_comes_over_a_unix_socket_is_one_client(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    release, path = hold(backend), tmp_path / "gateway.sock"
+    flags = ("--listen", f"unix:{path}", "--max-concurrency=2", "--client-share=50%")
+    async with serving(backend.url, *flags) as gateway:
+        clients = [await connect_to_file(path) for _ in range(2)]
+        for client in clients:
+            client.request("POST", "/tts", body=b"Hello.")
+
+        await until(lambda: (gateway.waiting("tts"), backend.seen), equals=(1, 1))
+        release.set()
+        await all_are_served(clients)
 
 
 async def test_the_holders_of_a_key_are_one_client(

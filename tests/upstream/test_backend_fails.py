@@ -1,10 +1,12 @@
 """The backend fails, early and late: what the client sees, and what is counted."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
 
+from speech_gateway.upstream import client
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -91,6 +93,17 @@ async def test_it_is_502_when_the_backend_is_not_there() -> None:
 
     assert response.status == 502
     assert "127.0.0.1" not in response.text
+
+
+async def test_it_is_not_ready_while_the_backend_is_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "HEALTH_TIMEOUT", 0.1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel lets in, nobody answers
+        async with serving(f"http://127.0.0.1:{silent.getsockname()[1]}") as gateway:
+            looked = await gateway.ask("GET", "/readyz")
+
+    assert (looked.status, "does not answer in time" in looked.text) == (503, True)
 
 
 async def test_it_is_504_when_the_backend_is_silent(

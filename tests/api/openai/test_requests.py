@@ -19,7 +19,8 @@ from tests.support.backend import (
     says,
 )
 from tests.support.gateway import Served, serving
-from tests.support.openai_api import JSON, ORDER, SPEECH_PATH, error_of, events_of, order
+from tests.support.openai_api import JSON, ORDER, SPEECH_PATH, error_of, events_of, order, send_form
+from tests.support.process import nobody
 from tests.support.streamkit import streamkit_speech
 
 SPEECH = streamkit_speech(0.2)
@@ -213,6 +214,32 @@ async def test_the_backends_faults_are_worded_so_too(
 
     assert (failed.status, error_of(failed)["type"]) == (status, kind)
     assert openai.count("tts", status) == 1
+
+
+async def test_an_error_that_is_not_registered_is_worded_as_its_class(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    backend.script = says(answer(b"it broke", "599 Oh", "text/plain"))
+
+    failed = await order(openai)
+
+    assert (failed.status, error_of(failed)["type"]) == (599, "server_error")
+    assert "it broke" in error_of(failed)["message"]
+
+
+@pytest.mark.parametrize("endpoint", ["tts", "stt"])
+async def test_a_backend_that_is_not_there_is_worded_so_too(endpoint: str) -> None:
+    with nobody() as url:
+        async with serving(url, "--openai") as gateway:
+            if endpoint == "tts":
+                failed = await order(gateway)
+            else:
+                failed = await send_form(gateway, [("file", SPEECH)])
+            await gateway.settled()
+
+            assert gateway.count(endpoint, 502) == 1
+    assert (failed.status, error_of(failed)["type"]) == (502, "server_error")
+    assert "127.0.0.1" not in failed.text
 
 
 async def test_a_broken_stream_of_events_says_so(openai: Served, backend: ScriptedBackend) -> None:
