@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from speech_gateway.config.option import Option
+from speech_gateway.config.option_type import Option
 from speech_gateway.config.options import OPTIONS
 
 CONFIG = Path(__file__).parents[1] / "config" / "speech-gateway.conf"

@@ -15,17 +15,17 @@ from .metrics import METRICS, Metrics
 from .middlewares import Plugin
 from .middlewares.body_size import CheckBodySize
 from .middlewares.client_key import CheckKey
+from .middlewares.concurrency_gate import Gate
 from .middlewares.content_type import CheckContentType
 from .middlewares.disconnect import WatchDisconnect
 from .middlewares.drain import DRAIN, Drain
 from .middlewares.forwarded import Forwarded
-from .middlewares.gate import Gate
 from .middlewares.method import CheckMethod
 from .middlewares.outcome import DecideOutcome
+from .middlewares.read_text import ReadText
 from .middlewares.request_count import CountRequests
 from .middlewares.request_head import CheckHead
 from .middlewares.request_log import LogRequests
-from .middlewares.text import ReadText
 from .server.response_writer import WRITE_TIMEOUT, WriteTimeout
 from .upstream.bearer_token import BearerToken
 from .upstream.client import UPSTREAM_CLIENT, UpstreamClient

@@ -11,10 +11,10 @@ from .exchange import CLIENT_LEFT, EXCHANGE
 from .server.aiohttp_internals import RelayedResponse
 from .server.keep_alive import decide_keep_alive
 from .server.response_writer import WRITE_TIMEOUT, ResponseWriter, Transform, break_off
-from .upstream.answer import Answer
+from .upstream.answer_head import Answer
 from .upstream.call import Call
-from .upstream.sound import FirstSound
-from .upstream.transcripts import refuse_html
+from .upstream.first_sound import FirstSound
+from .upstream.transcript_unwrapping import refuse_html
 
 CUT_OFF_TIMEOUT = 1.0
 """Seconds that a client gets to take what was sent before the connection is broken."""

@@ -9,7 +9,7 @@ import pytest
 
 from speech_gateway.api.openai.speech import Converted
 from speech_gateway.errors import UpstreamError
-from speech_gateway.media.conversion import Source
+from speech_gateway.media.conversion_thread import Source
 from speech_gateway.tasks import cancel_and_wait
 from tests.support.converting import threads
 

@@ -8,7 +8,7 @@ from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import AnswerFormat, SpeechBody, TranscriptsBody, relay
 from ..server.request_body import RequestBody
 from ..upstream.client import UPSTREAM_CLIENT, UpstreamClient
-from ..upstream.transcripts import Unwrapper
+from ..upstream.transcript_unwrapping import Unwrapper
 from .base import Api, add_route
 
 SPEECH = AnswerFormat(SpeechBody)

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from .option import Option
+from .option_type import Option
 
 ORIGIN = "the command line"
 CONFIG, CHECK, HELP = "config", "check-config", "help"

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from . import yaml_text
-from .files import read_text
+from .bounded_files import read_text
 from .plugin_loader import with_options
 
 

@@ -11,7 +11,7 @@ from ..upstream.bearer_token import BearerToken
 from . import parsers, plugin_loader
 from .addresses import UpstreamAddress
 from .client_keys import ClientKeys
-from .option import Option
+from .option_type import Option
 
 
 def _pipeline(text: str) -> Pipeline:

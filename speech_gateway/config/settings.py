@@ -15,9 +15,9 @@ from ..pipelines import Pipeline
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
 from .addresses import ListenAddress, Network, UpstreamAddress
+from .bounded_files import exists
 from .client_keys import ClientKeys
 from .command_line import help_text
-from .files import exists
 from .options import OPTIONS
 from .sources import Given, read_sources
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from . import command_line, config_file
 from .command_line import CHECK, CONFIG, CONFIG_VARIABLE, HELP
 from .config_file import ConfigFile
-from .option import Option
+from .option_type import Option
 from .parsers import switch
 
 

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from aiohttp import web
 
-from .files import read_bounded
+from .bounded_files import read_bounded
 
 CHECK_INTERVAL = 1.0
 """Seconds between two checks of whether the file has changed."""

@@ -9,8 +9,8 @@ from aiohttp import web
 from ..tasks import cancel_and_wait
 from .call_reader import CallError, CallReader
 from .espeak import Espeak
-from .plan import PlanError, SpeakPlan, TranscribePlan, plan_for
-from .recognizers import Recognizer, RecognizerGoneError, Recognizers, UndecodableError
+from .pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
+from .recognizer_pool import Recognizer, RecognizerGoneError, Recognizers, UndecodableError
 from .synthesis import speak
 
 MEDIA_TIMEOUT = 5.0

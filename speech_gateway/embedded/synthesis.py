@@ -8,7 +8,7 @@ from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
 from ..media.libav import Encoder
-from .plan import SpeakPlan
+from .pipeline_params import SpeakPlan
 
 OPUS_RATE = 48_000
 PAGE_MICROSECONDS = 20_000

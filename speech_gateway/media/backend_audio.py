@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from .audio_errors import BadAudioError
 from .container_detection import container_of
 from .decoding import DECODERS, Decoding
-from .faults import BadAudioError
 from .libav import NoOtherFileError, open_input
 from .ogg_pages import OPUS_HEADERS, OggPages
 from .peekable import PeekableReader

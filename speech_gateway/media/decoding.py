@@ -8,7 +8,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
-from .faults import BadAudioError
+from .audio_errors import BadAudioError
 
 DECODERS = (
     *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),

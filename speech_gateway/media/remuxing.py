@@ -8,9 +8,9 @@ import av
 from av.audio.stream import AudioStream
 from av.packet import Packet
 
+from .audio_errors import BadAudioError
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
-from .conversion import Source
-from .faults import BadAudioError
+from .conversion_thread import Source
 from .libav import MuxerOutput
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
 from .peekable import PeekableReader

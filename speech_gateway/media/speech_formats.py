@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .backend_audio import BackendAudio, opened
-from .conversion import Convert, Source
+from .conversion_thread import Convert, Source
 from .libav import Encoder, resampled
 from .peekable import PeekableReader
 

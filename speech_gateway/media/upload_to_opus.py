@@ -9,10 +9,10 @@ import av.error
 from av.audio.frame import AudioFrame
 
 from .aiff_and_caf import aiff_in_order, caf_in_order
+from .audio_errors import BadAudioError
 from .container_detection import container_of
-from .conversion import Source
+from .conversion_thread import Source
 from .decoding import DECODERS, Decoding
-from .faults import BadAudioError
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
 from .peekable import ByteReader, PeekableReader

@@ -8,7 +8,7 @@ from aiohttp import web
 from ..exchange import EXCHANGE
 from ..server.response_writer import break_off
 from . import Handler, Step
-from .gate import RETRY_AFTER
+from .concurrency_gate import RETRY_AFTER
 
 CLEANUP_TIMEOUT = 2.0
 """Seconds that a request gets to end after its connection was broken; only a plugin needs more."""

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from ..config import yaml_text
-from ..config.files import read_text
+from ..config.bounded_files import read_text
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

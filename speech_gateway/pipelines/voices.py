@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import yaml_text
-from ..config.files import read_text
+from ..config.bounded_files import read_text
 
 PACKAGED = files(__package__).joinpath("voices.yml")
 SLOWEST, FASTEST = 0.25, 4.0

@@ -16,7 +16,7 @@ from aiohttp import StreamReader, web
 
 from ..errors import StartupError
 from ..exchange import EXCHANGE
-from .framing import FramingBound
+from .framing_bound import FramingBound
 from .lingering import LingeringClose
 
 

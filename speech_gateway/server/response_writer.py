@@ -14,7 +14,7 @@ from typing import Protocol
 from aiohttp import hdrs, web
 
 from ..exchange import CLIENT_LEFT, EXCHANGE
-from ..timeouts import TimeoutChecker
+from ..timeout_checker import TimeoutChecker
 
 
 def break_off(request: web.Request, status: int, why: str = "") -> None:

@@ -11,11 +11,11 @@ from aiohttp import web
 from ..errors import TokenRefusedError, UpstreamError, UpstreamTimeoutError, as_http
 from ..exchange import Exchange
 from ..tasks import cancel_and_wait
-from .answer import Answer, answer_of
+from .answer_head import Answer, answer_of
 from .bearer_token import BearerToken, authorization
-from .call_format import CallTemplate, chunk
 from .connection import Sink, UpstreamConnection
 from .connector import Connector
+from .request_format import CallTemplate, chunk
 from .response_parser import ResponseHead
 
 ERROR_BODY_LIMIT = 4096

@@ -13,8 +13,8 @@ from ..exchange import Exchange
 from ..pipelines import Pipeline
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED, Call
-from .call_format import CallTemplate
 from .connector import Connector
+from .request_format import CallTemplate
 
 OPEN_TIMEOUT = 5.0
 HEALTH_TIMEOUT = 5.0

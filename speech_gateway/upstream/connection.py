@@ -28,7 +28,7 @@ from enum import Enum, auto
 from typing import cast
 
 from ..errors import UpstreamError, UpstreamTimeoutError
-from ..timeouts import TimeoutChecker
+from ..timeout_checker import TimeoutChecker
 from .flow_control import FlowControl
 from .response_parser import ResponseHead, ResponseParser
 from .tcp_segments import unsent

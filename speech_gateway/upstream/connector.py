@@ -5,7 +5,7 @@ import ssl
 
 from ..config.addresses import UpstreamAddress
 from ..errors import UpstreamError, UpstreamTimeoutError
-from ..timeouts import TimeoutChecker
+from ..timeout_checker import TimeoutChecker
 from .connection import UpstreamConnection
 from .idle_pool import IdlePool
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine
-from speech_gateway.embedded.plan import PlanError, SpeakPlan, TranscribePlan, plan_for
+from speech_gateway.embedded.pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.synthesis import sentences, speak
 from speech_gateway.errors import StartupError
 from speech_gateway.pipelines import packaged

@@ -2,9 +2,9 @@
 
 import pytest
 
+from speech_gateway.media.audio_errors import BadAudioError
 from speech_gateway.media.backend_audio import NO_AUDIO, NO_SOUND, NOT_WHOLE
-from speech_gateway.media.conversion import Convert
-from speech_gateway.media.faults import BadAudioError
+from speech_gateway.media.conversion_thread import Convert
 from speech_gateway.media.remuxing import remux_to_ogg
 from speech_gateway.media.speech_formats import FORMATS
 from tests.support.audio import Kind, heard, opus_speech, recorded

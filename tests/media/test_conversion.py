@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import av.error
 import pytest
 
-from speech_gateway.media.conversion import (
+from speech_gateway.media.audio_errors import BROKEN, BadAudioError, ConversionFailedError
+from speech_gateway.media.conversion_thread import (
     DAMAGED,
     INPUT_LIMIT,
     OUTPUT_LIMIT,
@@ -18,7 +19,6 @@ from speech_gateway.media.conversion import (
     Convert,
     Source,
 )
-from speech_gateway.media.faults import BROKEN, BadAudioError, ConversionFailedError
 from tests.support.converting import SECONDS, converted, rest, threads
 from tests.support.polling import at_rest, until
 

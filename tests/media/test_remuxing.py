@@ -5,7 +5,7 @@ import io
 import av
 import pytest
 
-from speech_gateway.media.conversion import Conversion
+from speech_gateway.media.conversion_thread import Conversion
 from speech_gateway.media.remuxing import remux_to_ogg, samples_of
 from tests.support.audio import Kind, heard, opus_speech, recorded
 from tests.support.converting import Pieces, read_until, threads

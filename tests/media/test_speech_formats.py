@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from speech_gateway.media.conversion import Conversion
-from speech_gateway.media.faults import BadAudioError
+from speech_gateway.media.audio_errors import BadAudioError
+from speech_gateway.media.conversion_thread import Conversion
 from speech_gateway.media.speech_formats import FORMATS, AudioFormat
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
 from tests.support.converting import converted, read_until, threads

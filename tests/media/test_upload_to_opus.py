@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from speech_gateway.media.conversion import Conversion
+from speech_gateway.media.audio_errors import BadAudioError
+from speech_gateway.media.conversion_thread import Conversion
 from speech_gateway.media.decoding import STRANGE_RATE
-from speech_gateway.media.faults import BadAudioError
 from speech_gateway.media.upload_to_opus import (
     EMPTY,
     KINDS,

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from speech_gateway.media.faults import BadAudioError
+from speech_gateway.media.audio_errors import BadAudioError
 from speech_gateway.media.upload_to_opus import Upload
 from tests.support.converting import Pieces
 

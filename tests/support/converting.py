@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from speech_gateway.media.conversion import Conversion, Convert, Source
+from speech_gateway.media.conversion_thread import Conversion, Convert, Source
 
 SECONDS = 20.0
 

@@ -11,7 +11,7 @@ from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
 from speech_gateway.embedded.espeak import Espeak
-from speech_gateway.embedded.plan import SpeakPlan
+from speech_gateway.embedded.pipeline_params import SpeakPlan
 from speech_gateway.embedded.synthesis import speak
 
 

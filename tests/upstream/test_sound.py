@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_gateway.errors import UpstreamError
-from speech_gateway.upstream.sound import MAX_HELD_BYTES, FirstSound
+from speech_gateway.upstream.first_sound import MAX_HELD_BYTES, FirstSound
 from tests.support.audio import Kind, recorded
 from tests.support.ogg import cut_at_pages
 from tests.support.paths import CASES

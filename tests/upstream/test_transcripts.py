@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from speech_gateway.errors import UpstreamError
 from speech_gateway.upstream.json_stream import OBJECT_LIMIT
-from speech_gateway.upstream.transcripts import Unwrapper, unwrap
+from speech_gateway.upstream.transcript_unwrapping import Unwrapper, unwrap
 
 INNER = (
     '{"text":"héllo \\u00e9 }{\\"","segments":[{"text":"h","start_time_ms":0,"end_time_ms":900,'

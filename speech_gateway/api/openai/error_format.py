@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from ...media.faults import BROKEN
+from ...media.audio_errors import BROKEN
 
 _PASSED_ON = (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.ALLOW)
 _CODES = {

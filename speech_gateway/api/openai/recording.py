@@ -11,8 +11,8 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
-from ...media.conversion import Conversion
-from ...media.faults import BadAudioError, ConversionFailedError
+from ...media.audio_errors import BadAudioError, ConversionFailedError
+from ...media.conversion_thread import Conversion
 from ...tasks import cancel_and_wait
 from .error_format import FieldError, cannot_keep
 from .transcription_form import FILE

@@ -9,8 +9,8 @@ from aiohttp import web
 
 from ...pipelines import Pipeline
 from ...pipelines.voices import Voices
-from ...upstream.call_format import CallTemplate
 from ...upstream.client import UpstreamClient
+from ...upstream.request_format import CallTemplate
 
 MAX_TEMPLATES = 256
 """Call templates that are kept, by voice and speed or by language."""

@@ -8,14 +8,14 @@ from aiohttp import web
 
 from ...errors import UpstreamError
 from ...exchange import EXCHANGE, REQUEST_ID
-from ...media.conversion import Conversion, Convert
-from ...media.faults import BadAudioError, ConversionFailedError
+from ...media.audio_errors import BadAudioError, ConversionFailedError
+from ...media.conversion_thread import Conversion, Convert
 from ...media.ogg_pages import is_ogg_opus
 from ...media.remuxing import remux_to_ogg
 from ...relay import AnswerFormat, Body, PassedThrough, first_sound, relay
 from ...server.response_writer import ResponseWriter, Transform
 from ...tasks import cancel_and_wait
-from ...upstream.answer import Answer
+from ...upstream.answer_head import Answer
 from ...upstream.call import Call
 from ...upstream.client import UPSTREAM_CLIENT
 from .error_format import error_event

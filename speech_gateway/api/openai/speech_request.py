@@ -14,7 +14,7 @@ from ...media.speech_formats import FORMATS, AudioFormat
 from ...middlewares import Handler, Step
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
 from ...server.request_body import RequestBody
-from ...texts import NoTextError, TextTooLongError, speakable
+from ...speakable_text import NoTextError, TextTooLongError, speakable
 from .audio_endpoints import SPEECH
 from .error_format import FieldError
 

@@ -9,15 +9,15 @@ from aiohttp import hdrs, web
 
 from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE, REQUEST_ID
-from ...media.conversion import Conversion
+from ...media.conversion_thread import Conversion
 from ...media.upload_to_opus import Upload as AudioConversion
 from ...relay import AnswerFormat, PassedThrough, backend_error, relay
 from ...server.request_body import RequestBody
 from ...tasks import cancel_and_wait
-from ...upstream.answer import Answer
+from ...upstream.answer_head import Answer
 from ...upstream.call import Call
 from ...upstream.client import UPSTREAM_CLIENT
-from ...upstream.transcripts import refuse_html
+from ...upstream.transcript_unwrapping import refuse_html
 from .error_format import error_event
 from .recording import Recording, WrongLanguageError
 from .resources import RESOURCES

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
-from .plan import TranscribePlan
-from .recognizer import LENGTH
+from .pipeline_params import TranscribePlan
+from .recognizer_process import LENGTH
 
 LINE_LIMIT = 1024 * 1024
 
@@ -38,7 +38,7 @@ class Recognizer:
         pipe = asyncio.subprocess.PIPE
         return cls(
             await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "speech_gateway.embedded.recognizer"),
+                *(sys.executable, "-m", "speech_gateway.embedded.recognizer_process"),
                 stdin=pipe,
                 stdout=pipe,
                 limit=LINE_LIMIT,

@@ -7,7 +7,7 @@ from aiohttp import web
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
 from ..server.request_body import RequestBody, no_body
-from ..texts import NoTextError, TextTooLongError, speakable
+from ..speakable_text import NoTextError, TextTooLongError, speakable
 from . import Handler, Step
 
 MAX_BYTES_A_CHARACTER = 4

@@ -9,8 +9,8 @@ from typing import Any, BinaryIO
 
 import pytest
 
-from speech_gateway.media.conversion import Source
-from speech_gateway.media.faults import BROKEN
+from speech_gateway.media.audio_errors import BROKEN
+from speech_gateway.media.conversion_thread import Source
 from tests.support.audio import Kind, recorded
 from tests.support.backend import ScriptedBackend, answer, hears, says
 from tests.support.gateway import Served

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 
 import av.error
 
-from .faults import BROKEN, BadAudioError, ConversionFailedError
+from .audio_errors import BROKEN, BadAudioError, ConversionFailedError
 
 INPUT_LIMIT = 64 * 1024
 OUTPUT_LIMIT = 256 * 1024
