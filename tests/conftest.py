@@ -6,10 +6,15 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 import uvloop
+from hypothesis import settings
 
 from tests.support.backend import ScriptedBackend, scripted_backend
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
+
+# How long an example takes is the machine's affair, and what else that has to do.
+settings.register_profile("unhurried", parent=settings(), deadline=None)
+settings.load_profile("unhurried")
 
 NO_SKIPS = bool(os.environ.get("SPEECH_GATEWAY_NO_SKIPS"))
 """Whether a skipped test is a failed one: where everything is installed, as under CI."""
