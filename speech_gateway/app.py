@@ -50,7 +50,7 @@ async def create_app(settings: Settings, backend: UpstreamAddress) -> web.Applic
     app[WRITE_TIMEOUT] = write_timeout = WriteTimeout.of(settings.client_timeout)
     app.on_cleanup.append(write_timeout.stop)
     app[UPSTREAM_CLIENT] = client = _client(app, settings, backend)
-    app[HEALTH] = Health(client, drain)
+    app[HEALTH] = Health(client.health_check, drain)
     _add_routes(app, apis)
     return app
 

@@ -6,7 +6,7 @@ import logging
 from aiohttp import web
 
 from .middlewares.drain import Drain
-from .upstream.client import UpstreamClient
+from .upstream.health_check import HealthCheck
 
 CACHE_SECONDS = 1.0
 """Seconds for which the backend's answer is reused: frequent checks must not load it."""
@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 class Health:
     """Checks the backend's health, once for all requests that ask at the same time."""
 
-    def __init__(self, client: UpstreamClient, drain: Drain) -> None:
-        self._client = client
+    def __init__(self, health_check: HealthCheck, drain: Drain) -> None:
+        self._health_check = health_check
         self._drain = drain
         self._asked_at = 0.0
         self._check: asyncio.Task[str | None] | None = None
@@ -37,7 +37,7 @@ class Health:
 
     async def _ask(self) -> str | None:
         """Ask the backend; log the answer when it is another than before."""
-        problem = await self._client.problem()
+        problem = await self._health_check.problem()
         if problem != self._last_problem:
             log.log(logging.WARNING if problem else logging.INFO, "%s", problem or "ready again")
             self._last_problem = problem

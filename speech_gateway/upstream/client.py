@@ -1,38 +1,20 @@
-"""The client of the backend: calls, and health checks."""
+"""The client of the backend."""
 
-import asyncio
-import logging
 from collections.abc import Mapping
 
 from aiohttp import web
 
 from ..config.addresses import UpstreamAddress
 from ..endpoints import SERVICES
-from ..errors import UpstreamError, UpstreamTimeoutError
 from ..exchange import Exchange
 from ..pipelines import Pipeline
-from .bearer_token import BearerToken, authorization
-from .call import TOKEN_REFUSED, Call
+from .bearer_token import BearerToken
+from .call import Call
 from .connector import Connector
+from .health_check import HealthCheck
 from .request_format import CallTemplate
 
 OPEN_TIMEOUT = 5.0
-HEALTH_TIMEOUT = 5.0
-HEALTH_PATH = "/healthz"
-NODES_PATH = "/api/v1/schema/nodes"
-"""A cheap request that needs the token, so that its answer tells whether the token is valid."""
-CALL_OUTWEIGHS_QUESTION = 5.0
-"""Seconds for which a refused call counts more than a health check that is accepted.
-
-A role may be allowed the one and not the other, and readiness must not change every second.
-"""
-CALL_OUTWEIGHS_SILENCE = 30.0
-"""Seconds after which the next call has to tell, when a health check does not.
-
-A load balancer sends no calls to a gateway that is not ready, which would then never become ready.
-"""
-
-log = logging.getLogger(__name__)
 
 
 class UpstreamClient:
@@ -55,6 +37,7 @@ class UpstreamClient:
             address, timeout=timeout, open_timeout=OPEN_TIMEOUT, max_idle=max_idle
         )
         self._address, self._token = address, token
+        self.health_check = HealthCheck(self._connector, address, token)
         self._templates = {name: self.template(name, pipelines[name]) for name in SERVICES}
 
     def template(self, name: str, pipeline: Pipeline) -> CallTemplate:
@@ -71,54 +54,6 @@ class UpstreamClient:
     async def close(self, _app: web.Application) -> None:
         """Close the idle connections."""
         self._connector.close()
-
-    async def problem(self) -> str | None:
-        """Return why the backend can take no calls, for people; None when it can."""
-        try:
-            async with asyncio.timeout(HEALTH_TIMEOUT):
-                if await self._refuses_token():
-                    return "the backend refuses the gateway's token"
-                status = await self._ask(HEALTH_PATH)
-        except (TimeoutError, UpstreamTimeoutError):
-            return "the speech backend does not answer in time"
-        except UpstreamError as error:
-            log.debug("not ready: %s", error)
-            return "the speech backend cannot be reached"
-        if status != web.HTTPOk.status_code:
-            return f"the speech backend answers {status} to a question for its health"
-        return None
-
-    async def _refuses_token(self) -> bool:
-        """Return whether the token would be refused, as far as is known."""
-        token = self._token
-        if token.accepted:
-            return False
-        if token.refused and token.refused_for < CALL_OUTWEIGHS_QUESTION:
-            return True
-        shown = token.value
-        status = await self._ask(NODES_PATH, authorization(shown))
-        if status < 300:
-            token.accept(shown)
-        elif status == web.HTTPUnauthorized.status_code and not token.refused:
-            token.refuse(shown)
-        elif status not in TOKEN_REFUSED and token.refused_for >= CALL_OUTWEIGHS_SILENCE:
-            token.forget()
-        # A first 403 tells nothing of calls: a role may be allowed those, and not to ask.
-        return token.refused
-
-    async def _ask(self, path: str, authorization: str = "") -> int:
-        """Return the status of the backend's answer to GET path, on a connection of its own."""
-        request = (
-            f"GET {self._address.base_path}{path} HTTP/1.1\r\n"
-            f"Host: {self._address.host_header}\r\n{authorization}Connection: close\r\n\r\n"
-        )
-        upstream = await self._connector.connect()
-        try:
-            upstream.send(request.encode("latin-1"))
-            upstream.request_sent()
-            return (await upstream.head()).status
-        finally:
-            upstream.close()
 
 
 UPSTREAM_CLIENT = web.AppKey("upstream_client", UpstreamClient)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from speech_gateway.upstream import client
+from speech_gateway.upstream import health_check
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -98,7 +98,7 @@ async def test_it_is_502_when_the_backend_is_not_there() -> None:
 async def test_it_is_not_ready_while_the_backend_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(client, "HEALTH_TIMEOUT", 0.1)
+    monkeypatch.setattr(health_check, "HEALTH_TIMEOUT", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel lets in, nobody answers
         async with serving(f"http://127.0.0.1:{silent.getsockname()[1]}") as gateway:
             looked = await gateway.ask("GET", "/readyz")

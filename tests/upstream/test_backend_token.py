@@ -9,7 +9,7 @@ import pytest
 
 from speech_gateway import health
 from speech_gateway.config import watched_file
-from speech_gateway.upstream import client
+from speech_gateway.upstream import health_check
 from speech_gateway.upstream.bearer_token import BearerToken
 from tests.support.audio import opus_speech
 from tests.support.backend import BackendCall, Script, ScriptedBackend, answer, says
@@ -58,7 +58,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def questions_count(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a question's answer count at once, though a call told otherwise a moment ago."""
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_QUESTION", 0.0)
+    monkeypatch.setattr(health_check, "CALL_OUTWEIGHS_QUESTION", 0.0)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ async def test_where_the_backend_cannot_be_asked_another_call_has_to_tell(
     backend.pages[NODES] = "404 Not Found"
     await refused_its_token(on_file, backend)
 
-    monkeypatch.setattr(client, "CALL_OUTWEIGHS_SILENCE", 0.0)
+    monkeypatch.setattr(health_check, "CALL_OUTWEIGHS_SILENCE", 0.0)
 
     assert await readyz(on_file) == READY
 

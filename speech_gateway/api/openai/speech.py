@@ -26,23 +26,23 @@ from .speech_request import SPEECH_REQUEST, SpeechRequest
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """Have the text spoken, and stream the audio back in the requested format."""
-    order, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
-    template = resources.speech_template(order.voice, order.speed)
+    wanted, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
+    template = resources.speech_template(wanted.voice, wanted.speed)
     async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
         await call.send_whole(exchange.text)
-        return await relay(request, call, _format(order, resources.pool))
+        return await relay(request, call, _format(wanted, resources.pool))
 
 
-def _format(order: SpeechRequest, pool: Executor) -> AnswerFormat:
+def _format(wanted: SpeechRequest, pool: Executor) -> AnswerFormat:
     def body(call: Call) -> Body:
-        transform = AudioEvents() if order.events else None
-        if order.format.convert is None:
+        transform = AudioEvents() if wanted.events else None
+        if wanted.format.convert is None:
             return OggOpus(call, transform, pool)
-        return Converted(call, transform, order.format.convert, pool)
+        return Converted(call, transform, wanted.format.convert, pool)
 
-    if order.events:
+    if wanted.events:
         return AnswerFormat(body, EVENT_STREAM, error_event)
-    return AnswerFormat(body, order.format.content_type)
+    return AnswerFormat(body, wanted.format.content_type)
 
 
 class OggOpus:

@@ -37,7 +37,7 @@ class SpeechRequest:
     """Whether the audio is to come as server-sent events."""
 
 
-SPEECH_REQUEST = web.RequestKey("speech_order", SpeechRequest)
+SPEECH_REQUEST = web.RequestKey("speech_request", SpeechRequest)
 
 
 class ReadSpeechRequest(Step):
