@@ -17,6 +17,8 @@ STT_TYPES = [
     None,
     "audio/ogg",
     "Audio/OGG; codecs=opus",
+    "application/ogg",
+    "audio/opus",
     "application/octet-stream",
     "application/x-www-form-urlencoded",
     "text/plain",

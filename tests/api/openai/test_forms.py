@@ -1,6 +1,7 @@
 """The form of a transcription: its fields in any order; what is refused, by the field's name."""
 
 import asyncio
+import json
 import logging
 
 import pytest
@@ -18,9 +19,10 @@ from tests.support.backend import (
     transcript,
 )
 from tests.support.client import RawClient, Response
-from tests.support.gateway import Served
+from tests.support.gateway import Served, serving
 from tests.support.ogg import pages
 from tests.support.openai_api import (
+    BEFORE_FILE,
     FORM,
     TRANSCRIPTIONS_PATH,
     Fields,
@@ -348,3 +350,31 @@ async def test_early_words_in_another_language_are_not_told_when_events_are_aske
     assert b"right" in told.body
     assert b"wrong" not in told.body
     assert b"HTTP/1.1" not in told.body
+
+
+async def test_a_clients_mistake_within_a_stream_of_events_is_told_as_its_own(
+    backend: ScriptedBackend,
+) -> None:
+    async def hear(call: BackendCall) -> None:
+        await call.write(OK_CHUNKED + chunk(transcript("heard")))
+        await call.whole_media()
+
+    backend.script = hear
+    flags = "--openai", "--max-upload-bytes=100000"
+    async with serving(backend.url, *flags) as gateway, await gateway.connect() as client:
+        client.begin_upload(TRANSCRIPTIONS_PATH, **FORM)
+        client.chunk(part("stream", b"true") + part("language", b"en") + BEFORE_FILE)
+        client.chunk(silence(1.0))
+        assert (await client.head())[0] == 200
+        assert b"transcript.text.delta" in (await client.piece() or b"")
+
+        client.chunk(b"." * 100_000)
+        error = await client.piece() or b""
+        assert await client.closed()
+        await gateway.settled()
+
+        assert error.startswith(b"event: error\ndata: ")
+        told = json.loads(error.partition(b"data: ")[2])["error"]
+        assert told["type"] == "invalid_request_error"
+        assert "too large" in told["message"]
+        assert gateway.count("stt", 413) == 1

@@ -1,7 +1,9 @@
 """The gateway's own trouble with audio is told as its own: 500, which clients try again."""
 
+import base64
 import errno
 import io
+import json
 import logging
 import tempfile
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any, BinaryIO
 
 import pytest
 
+from speech_gateway.api.openai.uploads import READ_AT_ONCE
 from speech_gateway.media.audio_errors import BROKEN
 from speech_gateway.media.conversion_thread import Source
 from tests.support.audio import Kind, recorded
 from tests.support.backend import ScriptedBackend, answer, hears, says
 from tests.support.gateway import Served
-from tests.support.openai_api import error_of, order, send_form
+from tests.support.openai_api import JSON, TRANSCRIPTIONS_PATH, error_of, order, send_form
 from tests.support.speech import silence
 from tests.support.streamkit import streamkit_speech
 
@@ -87,6 +90,21 @@ async def test_an_upload_that_cannot_be_read_back_may_be_tried_again(
     refused = await send_form(openai, [("file", recorded(Kind("aiff", "pcm_s16be"), 1.0))])
 
     assert told_as_the_gateways_own(refused)
+
+
+async def test_audio_in_json_that_cannot_be_read_back_may_be_tried_again(
+    openai: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class BadDisk(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            if size == READ_AT_ONCE:
+                raise OSError(errno.EIO, "a sector that is none")
+            return super().read(size)
+
+    monkeypatch.setattr("tempfile.TemporaryFile", BadDisk)
+    body = json.dumps({"input_audio": {"data": base64.b64encode(AUDIO).decode()}}).encode()
+
+    assert told_as_the_gateways_own(await openai.ask("POST", TRANSCRIPTIONS_PATH, JSON, body))
 
 
 async def test_an_upload_that_is_decoded_but_not_encoded_may_be_tried_again(
