@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from .audio_errors import BadAudioError
+from .wav_and_au import MAX_CHANNELS
 
 DECODERS = (
     *("opus", "vorbis", "flac", "mp3float", "mp3", "mp2float", "mp2", "aac", "alac"),
@@ -16,8 +17,9 @@ DECODERS = (
     *("pcm_s8", "pcm_s16be", "pcm_s24be", "pcm_s32be", "pcm_f32be", "pcm_f64be"),
     *("pcm_alaw", "pcm_mulaw", "adpcm_ms", "adpcm_ima_wav", "adpcm_ima_qt"),
 )
-MIN_RATE, MAX_RATE = 4_000, 768_000
+MIN_RATE, MAX_RATE = 4_000, 192_000
 STRANGE_RATE = f"the audio's sample rate is not between {MIN_RATE} and {MAX_RATE} Hz"
+TOO_MANY_CHANNELS = f"the audio has more than {MAX_CHANNELS} channels"
 MAX_FAULTS_IN_A_ROW = 1_000
 """Errors of a demuxer in a row, after which it is not asked again."""
 
@@ -60,7 +62,7 @@ class Decoding:
         """Yield the decoded frames.
 
         Raises:
-            BadAudioError: the sample rate is out of range.
+            BadAudioError: the sample rate is out of range, or there are too many channels.
         """
         if self.stream is None:
             return
@@ -80,6 +82,8 @@ class Decoding:
         for frame in frames:
             if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
                 raise BadAudioError(STRANGE_RATE)
+            if frame.layout.nb_channels > MAX_CHANNELS:
+                raise BadAudioError(TOO_MANY_CHANNELS)
             self.samples += frame.samples
             yield frame
 

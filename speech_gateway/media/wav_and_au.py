@@ -9,7 +9,8 @@ import struct
 from .peekable import PeekableReader
 
 MAX_FORMAT_BYTES = 1024
-MAX_CHANNELS = 64
+MAX_CHANNELS = 8
+"""Surround sound has no more; what claims more is no recording of speech."""
 SIZE_UNKNOWN = (0, 0xFFFFFFFF)
 _SIZE_IN_DS64 = 0xFFFFFFFF
 _RIFF_HEAD_BYTES = 12

@@ -9,7 +9,7 @@ import pytest
 
 from speech_gateway.media.audio_errors import BadAudioError
 from speech_gateway.media.conversion_thread import Conversion
-from speech_gateway.media.decoding import STRANGE_RATE
+from speech_gateway.media.decoding import STRANGE_RATE, TOO_MANY_CHANNELS
 from speech_gateway.media.upload_to_opus import (
     EMPTY,
     KINDS,
@@ -324,7 +324,7 @@ def test_a_playlist_opens_no_file(tmp_path: Path, playlist: str, posing_as: byte
     assert told in (NOT_KNOWN, NO_AUDIO)
 
 
-@pytest.mark.parametrize("rate", [1, 100_000_000])
+@pytest.mark.parametrize("rate", [1, 3_999, 192_001, 100_000_000])
 def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> None:
     data = bytearray(recorded(ALL["wav"], 1.0))
     struct.pack_into("<I", data, 24, rate)
@@ -366,3 +366,18 @@ def test_nothing_is_printed_by_libav(capfd: pytest.CaptureFixture[str]) -> None:
         uploaded(b"OggS" + bytes(100))
 
     assert capfd.readouterr() == ("", "")
+
+
+def test_more_channels_than_surround_sound_has_are_refused() -> None:
+    assert refusal(recorded(Kind("matroska", "pcm_s16le", layout="hexadecagonal"), 0.1)) == (
+        TOO_MANY_CHANNELS
+    )
+
+
+def test_surround_sound_is_heard() -> None:
+    surround = recorded(Kind("matroska", "pcm_s16le", layout="7.1"), 1.0)
+
+    _, made = uploaded(surround)
+    samples, rate = heard(made)
+
+    assert len(samples) / rate == pytest.approx(1.0, abs=0.1)
