@@ -37,7 +37,12 @@ async def tts(request: web.Request) -> web.StreamResponse:
 async def stt(request: web.Request) -> web.StreamResponse:
     """Have the audio transcribed while it comes, and stream the transcripts back meanwhile."""
     settings = request.app[SETTINGS]
-    body = RequestBody(request, limit=settings.max_body_bytes, timeout=settings.client_timeout)
+    body = RequestBody(
+        request,
+        limit=settings.max_body_bytes,
+        timeout=settings.client_timeout,
+        min_rate=settings.min_upload_rate,
+    )
     call = request.app[UPSTREAM_CLIENT].call(request[EXCHANGE], request[REQUEST_ID])
     async with call, call.sending(body.read):
         return await relay(request, call, TRANSCRIPTS)

@@ -151,6 +151,13 @@ OPTIONS = (
         "30",
     ),
     Option(
+        "min-upload-rate",
+        "GATEWAY_MIN_UPLOAD_RATE",
+        parsers.whole(0),
+        "slowest upload of audio, in bytes a second, averaged over a minute; 0 is no limit",
+        "10",
+    ),
+    Option(
         "upstream-timeout",
         "GATEWAY_UPSTREAM_TIMEOUT",
         parsers.seconds(),

@@ -41,6 +41,8 @@ class Settings:
     max_queue: int
     queue_timeout: float
     client_timeout: float
+    min_upload_rate: int
+    """Bytes a second; 0 is no limit."""
     upstream_timeout: float
     drain_timeout: float
     metrics_listen: ListenAddress | None

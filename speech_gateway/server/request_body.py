@@ -6,6 +6,7 @@ from aiohttp import hdrs, web
 
 from ..endpoints import Endpoint
 from ..exchange import EXCHANGE
+from .upload_rate import UploadRate
 
 MAX_PIECE_BYTES = 64 * 1024
 """Bytes of a piece; without a limit it may be a megabyte, which is copied several times."""
@@ -27,21 +28,27 @@ def no_body(endpoint: Endpoint) -> web.HTTPException:
 
 
 class RequestBody:
-    """Reads one request's body, at most limit bytes of it."""
+    """Reads one request's body, at most limit bytes of it.
 
-    def __init__(self, request: web.Request, *, limit: int, timeout: float) -> None:
+    The client may be silent for timeout seconds, and send no slower than min_rate bytes a second.
+    """
+
+    def __init__(
+        self, request: web.Request, *, limit: int, timeout: float, min_rate: float = 0.0
+    ) -> None:
         self._content = request.content
         self._exchange = request[EXCHANGE]
         self._limit = limit
         self._timeout = timeout
+        self._rate = UploadRate(min_rate) if min_rate else None
         _send_continue(request)
 
     async def read(self) -> bytes:
         """Return the bytes since the last read, at most 64 KiB; nothing at the end.
 
         Raises:
-            web.HTTPException: 408 when the client fell silent, 413 over the limit, 400 when the
-                body is malformed or empty.
+            web.HTTPException: 408 when the client is silent or too slow, 413 over the limit, 400
+                when the body is malformed or empty.
         """
         piece = await self._next_piece()
         exchange = self._exchange
@@ -78,7 +85,16 @@ class RequestBody:
                     ) from None
             else:
                 exchange.touch()
+                if self._rate is not None and piece:
+                    self._check_rate(self._rate, len(piece), exchange.moved - since)
                 return piece
+
+    def _check_rate(self, rate: UploadRate, size: int, waited: float) -> None:
+        if not rate.is_enough(size, waited):
+            raise web.HTTPRequestTimeout(
+                text=f"the body comes more slowly than {rate.min_rate:g} bytes a second; "
+                "send it as it is recorded, or faster\n"
+            )
 
 
 def _send_continue(request: web.Request) -> None:

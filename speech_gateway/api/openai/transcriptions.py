@@ -62,13 +62,18 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 def _upload(request: web.Request) -> Upload:
     settings, resources = request.app[SETTINGS], request.app[RESOURCES]
-    most = settings.max_upload_bytes
-    if request.content_type == JSON:
-        body = RequestBody(request, limit=max_json_bytes(most), timeout=settings.client_timeout)
-        return JsonUpload(body, most, resources.pool, resources.parsing)
+    max_audio = settings.max_upload_bytes
+    is_json = request.content_type == JSON
+    body = RequestBody(
+        request,
+        limit=max_json_bytes(max_audio) if is_json else max_form_bytes(max_audio),
+        timeout=settings.client_timeout,
+        min_rate=settings.min_upload_rate,
+    )
+    if is_json:
+        return JsonUpload(body, max_audio, resources.pool, resources.parsing)
     form = TranscriptionForm(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    body = RequestBody(request, limit=max_form_bytes(most), timeout=settings.client_timeout)
-    return FormUpload(form, body, most)
+    return FormUpload(form, body, max_audio)
 
 
 async def _recognise(
