@@ -13,7 +13,8 @@ from .error_format import as_openai
 from .resources import RESOURCES, Resources
 from .speech import speech
 from .speech_request import ReadSpeechRequest, max_bytes
-from .transcriptions import JSON, max_form_bytes, max_json_bytes, transcriptions
+from .transcriptions import transcriptions
+from .upload_start import JSON, StartUpload, max_form_bytes, max_json_bytes
 
 PAGES = {
     "/v1/models": model_lists.models,
@@ -51,7 +52,8 @@ class OpenAIApi(Api):
                 self._voices,
                 max_characters=settings.max_speech_input,
                 timeout=settings.client_timeout,
-            )
+            ),
+            StartUpload(),
         ]
 
     def add_routes(self, app: web.Application, client: UpstreamClient) -> None:

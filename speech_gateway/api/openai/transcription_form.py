@@ -33,6 +33,11 @@ class TranscriptionForm:
         """Whether the form's last boundary has come."""
         return self._multipart.ended
 
+    @property
+    def file_is_empty(self) -> bool:
+        """Whether there is nothing of the file that was not taken."""
+        return not self._file
+
     def feed(self, piece: bytes) -> None:
         """Parse the next bytes of the form.
 

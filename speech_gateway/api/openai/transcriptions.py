@@ -5,14 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
-from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE, REQUEST_ID
 from ...media.conversion_thread import Conversion
 from ...media.upload_to_opus import Upload as AudioConversion
 from ...relay import AnswerFormat, PassedThrough, backend_error, relay
-from ...server.request_body import RequestBody
 from ...tasks import cancel_and_wait
 from ...upstream.answer_head import Answer
 from ...upstream.call import Call
@@ -24,27 +22,13 @@ from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM
 from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
-from .transcription_form import FIELD_LIMIT, TranscriptionForm
-from .uploads import FormUpload, JsonUpload, Upload
-
-JSON = "application/json"
-BASE64_FACTOR = 4 / 3
-
-
-def max_form_bytes(max_audio: int) -> int:
-    """Return how many bytes a form with max_audio bytes of audio may have."""
-    return max_audio + 2 * FIELD_LIMIT
-
-
-def max_json_bytes(max_audio: int) -> int:
-    """Return how many bytes a JSON body with max_audio bytes of audio may have."""
-    return int(max_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
+from .upload_start import UPLOAD
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Have the audio transcribed while it comes, and answer with the transcript."""
     resources = request.app[RESOURCES]
-    upload = _upload(request)
+    upload = request[UPLOAD]
     audio = AudioConversion()
     async with Recording(upload, Conversion(audio.convert, resources.pool)) as recording:
         await recording.begin()
@@ -58,22 +42,6 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
         return heard
     heard.duration = audio.seconds
     return respond(heard, upload.fields.response_format)
-
-
-def _upload(request: web.Request) -> Upload:
-    settings, resources = request.app[SETTINGS], request.app[RESOURCES]
-    max_audio = settings.max_upload_bytes
-    is_json = request.content_type == JSON
-    body = RequestBody(
-        request,
-        limit=max_json_bytes(max_audio) if is_json else max_form_bytes(max_audio),
-        timeout=settings.client_timeout,
-        min_rate=settings.min_upload_rate,
-    )
-    if is_json:
-        return JsonUpload(body, max_audio, resources.pool, resources.parsing)
-    form = TranscriptionForm(request.headers.get(hdrs.CONTENT_TYPE, ""))
-    return FormUpload(form, body, max_audio)
 
 
 async def _recognise(

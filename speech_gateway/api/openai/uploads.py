@@ -52,8 +52,8 @@ class FormUpload:
         self._taken = 0
 
     async def begin(self) -> None:
-        """Read up to the file, and check the fields before it."""
-        while not self._form.file_begun:
+        """Read up to the first byte of the file, and check the fields before it."""
+        while not self._form.file_begun or (self._form.file_is_empty and not self._form.ended):
             await self._advance()
         self.fields.check()
 

@@ -24,6 +24,7 @@ from tests.support.ogg import pages
 from tests.support.openai_api import (
     BEFORE_FILE,
     FORM,
+    LAST_BOUNDARY,
     TRANSCRIPTIONS_PATH,
     Fields,
     error_of,
@@ -378,3 +379,17 @@ async def test_a_clients_mistake_within_a_stream_of_events_is_told_as_its_own(
         assert told["type"] == "invalid_request_error"
         assert "too large" in told["message"]
         assert gateway.count("stt", 413) == 1
+
+
+async def test_a_form_without_audio_yet_holds_no_slot(backend: ScriptedBackend) -> None:
+    async with serving(backend.url, "--openai", "--max-concurrency=1") as gateway:
+        async with await gateway.connect() as slow:
+            slow.begin_upload(TRANSCRIPTIONS_PATH, **FORM)
+            slow.chunk(part("language", b"en") + BEFORE_FILE)
+            await until(lambda: gateway.inflight("stt"), equals=1)
+
+            assert (await send_form(gateway, [("file", AUDIO)])).status == 200
+
+            slow.chunk(AUDIO + b"\r\n" + LAST_BOUNDARY)
+            slow.end_upload()
+            assert (await slow.response()).status == 200

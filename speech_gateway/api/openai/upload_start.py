@@ -1,0 +1,62 @@
+"""Opens an upload to be transcribed, and reads a form up to its file before the gate."""
+
+from aiohttp import hdrs, web
+
+from ...config.settings import SETTINGS
+from ...exchange import EXCHANGE
+from ...middlewares import Handler, Step
+from ...server.request_body import RequestBody
+from .audio_endpoints import TRANSCRIPTIONS
+from .resources import RESOURCES
+from .transcription_form import FIELD_LIMIT, TranscriptionForm
+from .uploads import FormUpload, JsonUpload, Upload
+
+JSON = "application/json"
+BASE64_FACTOR = 4 / 3
+UPLOAD = web.RequestKey("upload", Upload)
+
+
+def max_form_bytes(max_audio: int) -> int:
+    """Return how many bytes a form with max_audio bytes of audio may have."""
+    return max_audio + 2 * FIELD_LIMIT
+
+
+def max_json_bytes(max_audio: int) -> int:
+    """Return how many bytes a JSON body with max_audio bytes of audio may have."""
+    return int(max_audio * BASE64_FACTOR) + 2 * FIELD_LIMIT
+
+
+class StartUpload(Step):
+    """Read a form up to the first of its file, so that a request without audio holds no slot.
+
+    JSON is left unread: it has to be kept as a whole, so the slots are what bounds it.
+    """
+
+    @web.middleware
+    async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        exchange = request.get(EXCHANGE)
+        if exchange is None or exchange.endpoint.path != TRANSCRIPTIONS.path:
+            return await handler(request)
+        upload = request[UPLOAD] = _open_upload(request)
+        try:
+            if isinstance(upload, FormUpload):
+                await upload.begin()
+            return await handler(request)
+        finally:
+            upload.close()
+
+
+def _open_upload(request: web.Request) -> Upload:
+    settings, resources = request.app[SETTINGS], request.app[RESOURCES]
+    max_audio = settings.max_upload_bytes
+    is_json = request.content_type == JSON
+    body = RequestBody(
+        request,
+        limit=max_json_bytes(max_audio) if is_json else max_form_bytes(max_audio),
+        timeout=settings.client_timeout,
+        min_rate=settings.min_upload_rate,
+    )
+    if is_json:
+        return JsonUpload(body, max_audio, resources.pool, resources.parsing)
+    form = TranscriptionForm(request.headers.get(hdrs.CONTENT_TYPE, ""))
+    return FormUpload(form, body, max_audio)
