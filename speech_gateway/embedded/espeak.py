@@ -1,6 +1,7 @@
 """espeak-ng, called as a library: text to 16-bit mono samples."""
 
 import ctypes
+import re
 import threading
 
 import espeakng_loader
@@ -12,6 +13,9 @@ WORDS_PER_MINUTE = 175
 SLOWEST, FASTEST = 80, 450
 VARIANTS = ("", "+f1", "+m1", "+f2", "+m2", "+f3", "+m3", "+f4", "+m4", "+f5", "+m5", "+m6", "+m7")
 """The voices that speakers are mapped to, in turn."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""One of them begins a command of espeak-ng's, which would last into other clients' texts."""
 
 _CALLBACK = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
@@ -43,7 +47,7 @@ class Espeak:
         """Return text as native-endian 16-bit mono samples, sample_rate of them a second."""
         rate = min(max(round(WORDS_PER_MINUTE * speed), SLOWEST), FASTEST)
         voice = f"en-us{VARIANTS[speaker_id % len(VARIANTS)]}".encode()
-        data = text.replace("\0", " ").encode()
+        data = _CONTROLS.sub(" ", text).encode()
         with self._turn:
             self._samples.clear()
             if self._library.espeak_SetVoiceByName(voice) != 0:

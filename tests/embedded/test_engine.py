@@ -397,3 +397,12 @@ async def test_an_engine_that_cannot_be_started_is_said_to_be(
     with pytest.raises(StartupError, match="temporarily unavailable"):
         await engine.start()
     await engine.stop()
+
+
+def test_a_text_holds_no_commands_to_the_voice() -> None:
+    def seconds(text: str) -> float:
+        return len(espeak().speak(text, speed=1.0, speaker_id=0)) / espeak().sample_rate / 2
+
+    text = "The quick brown fox jumps over the lazy dog."
+
+    assert seconds(f"\x01400S {text}") == pytest.approx(seconds(f"400S {text}"), rel=0.1)
