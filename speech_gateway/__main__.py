@@ -42,11 +42,11 @@ def _run(argv: Sequence[str]) -> int:
     logs.set_up(loaded.log_format, loaded.log_level, os.environ)
     for warning in settings.warnings(loaded):
         log.warning("%s", warning)
+    from .server.service import serve  # noqa: PLC0415 - aiohttp may be the wrong one, which is told
+
     _tune_garbage_collector()
     supervisor = Supervisor.of(os.environ)
     for_people = loaded.log_format == "text" and not supervisor.listens
-    from .server.service import serve  # noqa: PLC0415 - aiohttp may be the wrong one, which is told
-
     inherited = take_sockets(os.environ)
     greet = for_people and loaded.skit_url is None
     uvloop.run(serve(loaded, supervisor, inherited, greet=greet))

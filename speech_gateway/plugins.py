@@ -80,10 +80,6 @@ class PublicExchange(Protocol):
     def client(self) -> PublicClient:
         """Who asks."""
 
-    @property
-    def outcome(self) -> int | None:
-        """The HTTP status that it ended with, 499 when the client left; None until it ends."""
-
     def explain(self, why: str) -> None:
         """Have the log tell why the request fails; the first reason stands."""
 

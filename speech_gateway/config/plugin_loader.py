@@ -91,7 +91,7 @@ def _references(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise ValueError(f"'{reference}' has options that are no JSON object") from None
         following = text[at:].lstrip()
         if following and not following.startswith(","):
-            raise ValueError(f"'{reference}' is hands_over by more than a comma and another plugin")
+            raise ValueError(f"'{reference}' is followed by more than a comma and another plugin")
         at = len(text) - len(following) + 1 if following else len(text)
         if reference or options:
             yield reference, options

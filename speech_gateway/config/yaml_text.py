@@ -36,12 +36,20 @@ def construct_mapping(node: yaml.MappingNode) -> dict[str, Any]:
         ValueError: it has an unknown tag, a key that is no text, or a key twice.
     """
     try:
-        mapping = yaml.constructor.SafeConstructor().construct_document(node)
+        mapping = _StrictConstructor().construct_document(node)
     except Exception as error:  # noqa: BLE001 - what a tag's value trips over may raise anything
         raise _refusal(error) from None
-    if len(mapping) != len(node.value) or not all(isinstance(key, str) for key in mapping):
-        raise ValueError("has a key that is no text, or one that is given twice")
     return dict(mapping)
+
+
+class _StrictConstructor(yaml.constructor.SafeConstructor):
+    """Refuses keys that are no text or come twice, at any depth."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep=deep)
+        if len(mapping) != len(node.value) or not all(isinstance(key, str) for key in mapping):
+            raise ValueError("has a key that is no text, or one that is given twice")
+        return mapping
 
 
 def _refusal(error: Exception) -> ValueError:

@@ -6,6 +6,7 @@ task is woken for it, unless the client is slow.
 
 import asyncio
 import contextlib
+import logging
 import socket
 import struct
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from typing import Protocol
 
 from aiohttp import hdrs, web
 
-from ..exchange import CLIENT_LEFT, EXCHANGE
+from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from ..timeout_checker import TimeoutChecker
+
+log = logging.getLogger(__name__)
 
 
 def break_off(request: web.Request, status: int, why: str = "") -> None:
@@ -157,7 +160,7 @@ class ResponseWriter:
             async with asyncio.timeout(timeout):
                 await self._request.writer.drain()
         except (TimeoutError, ConnectionError):
-            pass  # what it did not take is cut with the rest
+            log.debug("%s did not take what was sent before the break", self._request[REQUEST_ID])
         finally:
             break_off(self._request, status)
 

@@ -7,9 +7,10 @@ A connection carries one exchange at a time: a request goes out, and its answer 
 may begin, and even end, while the request is still being sent. The state says how far it is::
 
     SENDING ----- request_sent() ----> AWAITING ----- the answer ends ----> COMPLETE
-       |                                  |
-       +-- the answer ends --> CUT_SHORT  |
-       +------------- fail() -------------+----> FAILED
+       |
+       +-- the answer ends --> CUT_SHORT ----- request_sent() ----> OVERTAKEN
+
+``fail()`` leads to FAILED, unless the answer has ended.
 
 Two sides meet here. The task in charge calls ``send``, ``drain``, ``head``, ``read``, ``forward``;
 the event loop calls ``data_received`` and the other callbacks of asyncio's protocols. What comes
@@ -51,6 +52,8 @@ class State(Enum):
     COMPLETE = auto()
     CUT_SHORT = auto()
     """The answer ended while the request was still being sent."""
+    OVERTAKEN = auto()
+    """The answer ended so, and the rest of the request has gone out since."""
     FAILED = auto()
 
 
@@ -118,6 +121,8 @@ class UpstreamConnection(asyncio.Protocol):
         """Say that the request is whole."""
         if self._state is State.SENDING:
             self._state = State.AWAITING
+        elif self._state is State.CUT_SHORT:
+            self._state = State.OVERTAKEN
         self._silence.since = self._loop.time()
 
     async def head(self) -> ResponseHead:
@@ -180,7 +185,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def cut_short(self) -> bool:
         """Whether the answer ended while the request was still being sent."""
-        return self._state is State.CUT_SHORT
+        return self._state in (State.CUT_SHORT, State.OVERTAKEN)
 
     @property
     def broke_untouched(self) -> bool:
@@ -190,7 +195,7 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether the connection is good for another exchange."""
-        over = self._state is State.COMPLETE and self._parser.persistent
+        over = self._state in (State.COMPLETE, State.OVERTAKEN) and self._parser.persistent
         return over and self._flow.transport is not None and not self._flow.reading_paused
 
     # what the event loop calls

@@ -11,7 +11,7 @@ from tests.support.streamkit import ogg_page, recorded_speech, without_sound
 FIRST, CONTINUED, LAST = 2, 1, 4
 
 
-def hands_over(data: bytes, most: int = 4096) -> OggPages:
+def followed(data: bytes, most: int = 4096) -> OggPages:
     """Return pages that were read to their end, in pieces of at most most bytes."""
     pages = OggPages(Pieces(data, most))
     assert b"".join(iter(lambda: pages.read(most), b"")) == data
@@ -20,28 +20,28 @@ def hands_over(data: bytes, most: int = 4096) -> OggPages:
 
 @pytest.mark.parametrize("most", [1, 7, 26, 28, 4096])
 def test_however_it_is_cut_a_real_server_s_speech_is_told_to_be_whole(most: int) -> None:
-    pages = hands_over(recorded_speech(), most)
+    pages = followed(recorded_speech(), most)
 
     assert (pages.streams, pages.packets, pages.ended) == (1, 2 + 240, True)
 
 
 def test_a_stream_without_sound_has_its_headers() -> None:
-    pages = hands_over(without_sound())
+    pages = followed(without_sound())
 
     assert (pages.packets, pages.ended) == (2, True)
 
 
 @pytest.mark.parametrize("left_out", [1, 100, 27 + 1])
 def test_a_stream_that_is_cut_has_not_ended(left_out: int) -> None:
-    assert not hands_over(recorded_speech()[:-left_out]).ended
+    assert not followed(recorded_speech()[:-left_out]).ended
 
 
 def test_a_stream_without_its_last_page_has_not_ended() -> None:
-    assert not hands_over(b"".join(cut_at_pages(opus_speech(1.0))[:-1])).ended
+    assert not followed(b"".join(cut_at_pages(opus_speech(1.0))[:-1])).ended
 
 
 def test_what_is_no_page_after_one_has_not_ended() -> None:
-    assert not hands_over(recorded_speech() + b"HTTP/1.1 500 Oh no, and so on").ended
+    assert not followed(recorded_speech() + b"HTTP/1.1 500 Oh no, and so on").ended
 
 
 def test_a_packet_over_two_pages_is_one() -> None:
@@ -49,7 +49,7 @@ def test_a_packet_over_two_pages_is_one() -> None:
     begun[26:30] = b"\2\xff\xff"  # its last segment, of none, is on the next page
     rest = ogg_page(1, 960, [b"", b"another"], CONTINUED | LAST)
 
-    pages = hands_over(bytes(begun) + rest)
+    pages = followed(bytes(begun) + rest)
 
     assert (pages.packets, pages.ended) == (2, True)
 

@@ -137,7 +137,7 @@ def test_another_type_is_refused(content_type: str) -> None:
 )
 def test_boundaries_as_clients_make_them_are_taken(boundary: str) -> None:
     plain = boundary.partition(";")[0].strip('"').rstrip().encode()
-    content_type = f"Multipart/TranscriptionForm-Data; boundary={boundary}"
+    content_type = f"Multipart/Form-Data; boundary={boundary}"
 
     assert read(b"--" + plain + b"--", content_type=content_type) == []
 

@@ -116,8 +116,6 @@ class Recording:
             await self._conversion.feed_all(self._upload.audio())
         except web.HTTPException as error:
             self._fail(error)
-        except OSError as error:
-            self._fail(cannot_keep(error))
         finally:
             self.complete.set()
             self._changed.set()

@@ -119,9 +119,15 @@ class JsonUpload:
 
     async def audio(self) -> AsyncIterator[bytes]:
         """Yield the audio."""
-        assert self._audio is not None
-        while piece := self._audio.read(READ_AT_ONCE):
+        while piece := self._read_audio():
             yield piece
+
+    def _read_audio(self) -> bytes:
+        assert self._audio is not None
+        try:
+            return self._audio.read(READ_AT_ONCE)
+        except OSError as error:
+            raise cannot_keep(error) from error
 
     def close(self) -> None:
         """Remove the audio."""

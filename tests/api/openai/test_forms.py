@@ -393,3 +393,19 @@ async def test_a_form_without_audio_yet_holds_no_slot(backend: ScriptedBackend) 
             slow.chunk(AUDIO + b"\r\n" + LAST_BOUNDARY)
             slow.end_upload()
             assert (await slow.response()).status == 200
+
+
+async def test_a_client_that_leaves_amid_its_file_is_no_fault_of_the_disk(
+    backend: ScriptedBackend, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.ERROR)
+    async with serving(backend.url, "--openai") as gateway:
+        async with await gateway.connect() as client:
+            client.begin_upload(TRANSCRIPTIONS_PATH, **FORM)
+            client.chunk(part("language", b"en") + BEFORE_FILE + AUDIO[:1000])
+            await backend.calls.get()
+            client.leave()
+            await gateway.settled()
+
+        assert gateway.count("stt", 499) == 1
+    assert caplog.records == []
