@@ -82,7 +82,7 @@ def leave(request: pytest.FixtureRequest) -> Callable[[RawClient], None]:
 
 
 async def check_all_is_as_before(gateway: Served, backend: ScriptedBackend, body: Body) -> None:
-    """Check what must hold after any departure: counted as 499, nothing kept, the slot free."""
+    """Check what must hold after any disconnect: counted as 499, nothing kept, the slot free."""
     await gateway.settled()
     assert gateway.count(body.path[1:], 499) == 1
     assert gateway.waiting("tts") + gateway.waiting("stt") == 0

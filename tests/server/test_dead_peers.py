@@ -49,7 +49,7 @@ class Site:
         await until(lambda: self.sample(name, **labels), 10 * CLIENT_TIMEOUT, equals=value)
 
     async def until_counted(self, endpoint: str) -> None:
-        """Wait until a departure is counted."""
+        """Wait until a disconnect is counted."""
         labels = {"code": "499", "endpoint": endpoint, "method": "POST"}
         await self.until(1, "gateway_requests_total", **labels)
 

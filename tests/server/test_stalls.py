@@ -21,7 +21,7 @@ from tests.support.polling import at_rest, until
 
 @pytest.fixture
 async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    """A gateway whose patience is a fraction of a second."""
+    """A gateway whose timeouts are a fraction of a second."""
     async with serving(
         backend.url,
         "--client-timeout=300ms",

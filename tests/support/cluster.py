@@ -17,7 +17,7 @@ from .backend import (
     scripted_backend,
 )
 from .client import RawClient, Response, connect
-from .haproxy import PATIENCE, SERVERS, Haproxy, haproxy_on
+from .haproxy import SERVERS, WAIT_TIMEOUT, Haproxy, haproxy_on
 from .network import Lan, Machine, lan
 from .polling import until
 from .program import Program, program
@@ -70,7 +70,7 @@ class Node:
                 before=self.machine.command,
             )
         )
-        await until(self._ready, PATIENCE)
+        await until(self._ready, WAIT_TIMEOUT)
 
     def signal(self, number: signal.Signals) -> None:
         assert self.gateway is not None
@@ -141,7 +141,9 @@ class Cluster:
         loaders = [asyncio.create_task(self._ask_until(stop)) for _ in range(LOADERS)]
         try:
             await until(
-                lambda: {asked.by for asked in self.asked}, PATIENCE, holds=set(self.nodes).issubset
+                lambda: {asked.by for asked in self.asked},
+                WAIT_TIMEOUT,
+                holds=set(self.nodes).issubset,
             )
             yield
         finally:
@@ -162,7 +164,7 @@ class Cluster:
         def begun_on() -> list[Node]:
             return [node for node in self.nodes.values() if node.streams != begun[node.name]]
 
-        (node,) = await until(begun_on, PATIENCE)
+        (node,) = await until(begun_on, WAIT_TIMEOUT)
         return Stream(node, reading)
 
     async def _ask_until(self, stop: asyncio.Event) -> None:

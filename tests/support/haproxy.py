@@ -23,7 +23,7 @@ MISSING = "" if shutil.which("haproxy") else "needs haproxy"
 """Why it cannot be run here; empty where it can be."""
 SERVERS = ("one", "two", "three")
 START_TIMEOUT = 30.0
-PATIENCE = 30.0
+WAIT_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Haproxy(Reachable):
         async def held() -> str:
             return (await self.states())[server]
 
-        await until(held, PATIENCE, equals=state)
+        await until(held, WAIT_TIMEOUT, equals=state)
 
     def command(self, words: str) -> str:
         """Give a command as an operator does, through the admin's socket; return what it says."""

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import repeat
 from typing import TypeVar, cast, overload
 
-PATIENCE = 5.0
+WAIT_TIMEOUT = 5.0
 """Seconds until what has not come is taken for never coming."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.1
 """Seconds between two looks: what comes soon is seen soon, what takes long is not asked often."""
@@ -26,7 +26,7 @@ _UNSET = _Unset()
 @overload
 async def until(
     look: Callable[[], Awaitable[T]],
-    timeout: float = PATIENCE,
+    timeout: float = WAIT_TIMEOUT,
     *,
     equals: object = _UNSET,
     holds: Callable[[T], object] = bool,
@@ -37,7 +37,7 @@ async def until(
 @overload
 async def until(
     look: Callable[[], T],
-    timeout: float = PATIENCE,
+    timeout: float = WAIT_TIMEOUT,
     *,
     equals: object = _UNSET,
     holds: Callable[[T], object] = bool,
@@ -47,7 +47,7 @@ async def until(
 
 async def until(
     look: Callable[[], T | Awaitable[T]],
-    timeout: float = PATIENCE,
+    timeout: float = WAIT_TIMEOUT,
     *,
     equals: object = _UNSET,
     holds: Callable[[T], object] = bool,
@@ -74,7 +74,7 @@ async def until(
     raise AssertionError(_in_vain(look, timeout, equals, holds, seen))
 
 
-def until_blocking(look: Callable[[], T], timeout: float = PATIENCE) -> T:
+def until_blocking(look: Callable[[], T], timeout: float = WAIT_TIMEOUT) -> T:
     """Look again and again until there is something, and return it; for where no loop runs."""
     deadline = time.monotonic() + timeout
     for pause in _pauses():

@@ -15,7 +15,7 @@ from tests.support import network
 from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk
 from tests.support.cluster import Cluster, Node, Stream, cluster
 from tests.support.gateway import Served, serving
-from tests.support.haproxy import CONFIG, PATIENCE, Haproxy, haproxy
+from tests.support.haproxy import CONFIG, WAIT_TIMEOUT, Haproxy, haproxy
 from tests.support.polling import until
 
 HEALTH_CHECK = 1.25
@@ -156,7 +156,7 @@ async def until_it_answers(site: Cluster, node: Node) -> None:
     moment = time.monotonic()
     await until(
         lambda: {asked.by for asked in site.since(moment)},
-        PATIENCE,
+        WAIT_TIMEOUT,
         holds=lambda answered: node.name in answered,
     )
 
@@ -165,14 +165,14 @@ async def until_noticed(site: Cluster) -> float:
     """Wait until HAProxy knows that two is gone, and many more were asked; return when it knew."""
     await site.proxy.until("two", "DOWN")
     moment = time.monotonic()
-    await until(lambda: len(site.since(moment)), PATIENCE, holds=lambda count: count > 50)
+    await until(lambda: len(site.since(moment)), WAIT_TIMEOUT, holds=lambda count: count > 50)
     return moment
 
 
 async def all_whole(site: Cluster, streams: list[Stream]) -> bool:
     for node in site.nodes.values():
         node.release.set()
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(WAIT_TIMEOUT):
         return all([await stream.ended() for stream in streams])
 
 

@@ -40,7 +40,7 @@ from tests.support.polling import until
 
 FILE = DOCS / "openapi.yml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
-ALL_FACES = ("--openai", "--speech-by-get")
+ALL_APIS = ("--openai", "--speech-by-get")
 
 SPEECH = (CASES / "streamkit-speech.ogg").read_bytes()
 LINE = (
@@ -85,10 +85,10 @@ async def wait_for_ever(call: BackendCall) -> None:
 
 
 @pytest.fixture
-async def faces() -> AsyncIterator[Served]:
+async def all_apis() -> AsyncIterator[Served]:
     """Serve everything that there is."""
     async with scripted_backend(like_streamkit) as backend:
-        async with serving(backend.url, *ALL_FACES) as gateway:
+        async with serving(backend.url, *ALL_APIS) as gateway:
             yield gateway
 
 
@@ -103,11 +103,11 @@ def documented() -> dict[str, set[str]]:
     }
 
 
-def test_every_route_is_described_and_no_other(faces: Served) -> None:
+def test_every_route_is_described_and_no_other(all_apis: Served) -> None:
     refusals = {plain.nowhere, model_lists.nowhere}
     routes = {
         route.resource.canonical.removesuffix("{slash}")
-        for route in faces.gateway.app.router.routes()
+        for route in all_apis.gateway.app.router.routes()
         if route.resource is not None and route.handler not in refusals
     }
 
@@ -115,8 +115,8 @@ def test_every_route_is_described_and_no_other(faces: Served) -> None:
 
 
 @pytest.mark.parametrize("path", documented())
-async def test_the_methods_described_are_those_allowed(faces: Served, path: str) -> None:
-    async with await faces.connect() as client:
+async def test_the_methods_described_are_those_allowed(all_apis: Served, path: str) -> None:
+    async with await all_apis.connect() as client:
         client.request("PATCH", path.replace("{model}", "tts-1"), body=b"x")
         response = await client.response()
 
@@ -173,9 +173,9 @@ async def try_all(gateway: Served, folder: Path, *flags: str) -> tuple[int | Non
 
 @pytest.mark.timeout(300)
 async def test_requests_of_all_kinds_are_answered_as_described(
-    faces: Served, tmp_path: Path
+    all_apis: Served, tmp_path: Path
 ) -> None:
-    status, report = await try_all(faces, tmp_path)
+    status, report = await try_all(all_apis, tmp_path)
 
     assert status == 0, report
     assert "No issues found" in report
@@ -280,7 +280,7 @@ async def test_a_failure_is_answered_as_described(fault: Fault, path: str, tmp_p
     content_type, body = REQUESTS[path]
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(scripted_backend(fault.script))
-        gateway = await stack.enter_async_context(serving(backend.url, *ALL_FACES, *flags))
+        gateway = await stack.enter_async_context(serving(backend.url, *ALL_APIS, *flags))
         for number in range(1, fault.before + 1):
             other = await stack.enter_async_context(await gateway.connect())
             other.request("POST", "/tts", body=b"Hello.")
@@ -302,8 +302,10 @@ def send(client: RawClient, fault: Fault, path: str, content_type: str, body: by
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_another_method_on_a_page_is_refused_as_described(faces: Served, path: str) -> None:
-    async with await faces.connect() as client:
+async def test_another_method_on_a_page_is_refused_as_described(
+    all_apis: Served, path: str
+) -> None:
+    async with await all_apis.connect() as client:
         client.request("DELETE", path.replace("{model}", "tts-1"))
         response = await client.response()
 
@@ -311,8 +313,8 @@ async def test_another_method_on_a_page_is_refused_as_described(faces: Served, p
     check(path, "GET", response)
 
 
-async def test_a_model_that_is_not_there_is_refused_as_described(faces: Served) -> None:
-    async with await faces.connect() as client:
+async def test_a_model_that_is_not_there_is_refused_as_described(all_apis: Served) -> None:
+    async with await all_apis.connect() as client:
         client.request("GET", "/v1/models/gpt-0")
         response = await client.response()
 
@@ -331,8 +333,8 @@ async def test_a_gateway_that_is_not_ready_says_so_as_described() -> None:
     check("/readyz", "GET", response)
 
 
-async def test_openmetrics_are_as_described(faces: Served) -> None:
-    async with await faces.connect() as client:
+async def test_openmetrics_are_as_described(all_apis: Served) -> None:
+    async with await all_apis.connect() as client:
         client.request("GET", "/metrics", {"Accept": "application/openmetrics-text"})
         response = await client.response()
 

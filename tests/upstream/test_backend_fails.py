@@ -34,7 +34,7 @@ ERROR = b'{"error": "no such voice"}'
 
 @pytest.fixture
 async def quick(backend: ScriptedBackend) -> AsyncIterator[Served]:
-    """A gateway whose patience is a fraction of a second."""
+    """A gateway whose timeouts are a fraction of a second."""
     async with serving(backend.url, "--client-timeout=300ms", "--upstream-timeout=300ms") as served:
         yield served
 
