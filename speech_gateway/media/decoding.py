@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from .audio_errors import BadAudioError
+from .mp4 import MAX_FRAME_SAMPLES
 from .wav_and_au import MAX_CHANNELS
 
 DECODERS = (
@@ -20,6 +21,7 @@ DECODERS = (
 MIN_RATE, MAX_RATE = 4_000, 192_000
 STRANGE_RATE = f"the audio's sample rate is not between {MIN_RATE} and {MAX_RATE} Hz"
 TOO_MANY_CHANNELS = f"the audio has more than {MAX_CHANNELS} channels"
+LONG_FRAMES = f"the audio has frames of more than {MAX_FRAME_SAMPLES} samples"
 MAX_FAULTS_IN_A_ROW = 1_000
 """Errors of a demuxer in a row, after which it is not asked again."""
 
@@ -89,8 +91,25 @@ class Decoding:
 
 
 def _first_audio(opened: InputContainer) -> AudioStream | None:
+    """Return the first audio stream that can be decoded.
+
+    Raises:
+        BadAudioError: its frames are absurdly long.
+    """
     for stream in opened.streams.audio:
         # The list holds for what libav opens by itself; this, for what is opened here.
         if stream.codec_context is not None and stream.codec_context.name in DECODERS:
+            if stream.codec_context.name == "alac" and not _is_plausible_alac(stream):
+                raise BadAudioError(LONG_FRAMES)
             return stream
     return None
+
+
+def _is_plausible_alac(stream: AudioStream) -> bool:
+    """Return whether the frames of ALAC are of a usual size: libav allocates what they claim.
+
+    The settings are in a box (QuickTime), behind size, type and version.
+    """
+    settings = stream.codec_context.extradata or b""
+    frame_samples = int.from_bytes(settings[12:16])
+    return len(settings) >= 16 and frame_samples <= MAX_FRAME_SAMPLES

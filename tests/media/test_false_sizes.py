@@ -1,10 +1,12 @@
 """Heads of a few bytes that claim much: what libav would make room for is never asked for."""
 
 import struct
+import tempfile
 from pathlib import Path
 
 import pytest
 
+from speech_gateway.media.mp4 import SLICE, plausible
 from tests.support.audio import Kind, recorded
 from tests.support.bounded import convert_bounded
 from tests.support.containers import (
@@ -26,6 +28,7 @@ from tests.support.containers import (
     wave64_chunk,
     wave_format,
 )
+from tests.support.paths import CASES
 
 MAX_GROWN = 64 * 1024 * 1024
 """Of the address space: libopus's own, and the 50 MB that libav reads of a packet at once."""
@@ -81,6 +84,67 @@ LIES = {
     "aac-frame-size": AAC[:3] + b"\x53\xff\xff" + AAC[6:],
     "mp3-tag-inside": MP3 + HUGE_TAG + bytes(1000),
 }
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def table(kind: bytes, count: int, *before: bytes) -> bytes:
+    """Return a table of an MP4 that says it has so many entries."""
+    return box(kind, bytes(4), *before, struct.pack(">I", count))
+
+
+SAMPLE_BYTES = bytes(4)
+"""Of each, in a table of samples that are equal or not."""
+SAID = {
+    "many samples": (1, table(b"stsz", 100_000, SAMPLE_BYTES), True),
+    "edited once": (1, table(b"stsz", 100_000, SAMPLE_BYTES) + table(b"elst", 2), True),
+    "more samples than bytes": (1, table(b"stsz", 1_500_000, SAMPLE_BYTES), False),
+    "played 800 times": (1, table(b"stsz", 100_000, SAMPLE_BYTES) + table(b"elst", 800), False),
+    "compressed": (1, box(b"cmov", bytes(8)), False),
+    "long frames of alac": (1, box(b"alac", bytes(4), struct.pack(">I", 1 << 24)), False),
+    "usual frames of alac": (1, box(b"alac", bytes(4), struct.pack(">I", 4096)), True),
+    "a text about alac": (1, box(b"name", b"encoded by an alac encoder"), True),
+    "in the last of many slices": (3, box(b"cmov", bytes(8)), False),
+}
+
+
+@pytest.mark.parametrize("case", SAID)
+def test_what_an_mp4_counts_may_be_in_it(case: str, tmp_path: Path) -> None:
+    megabytes, said, expected = SAID[case]
+    file = tmp_path / "upload"
+    padding = box(b"free", bytes(megabytes * 1024 * 1024))
+    file.write_bytes(box(b"ftyp", b"M4A ") + padding + box(b"moov", said) + box(b"mdat", b"..."))
+
+    with file.open("rb") as opened:
+        assert plausible(opened) is expected
+
+
+@pytest.mark.parametrize("at", range(SLICE - 16, SLICE + 2))
+def test_a_table_is_found_wherever_a_slice_ends(at: int, tmp_path: Path) -> None:
+    file = tmp_path / "upload"
+    file.write_bytes(box(b"free", bytes(at - 8)) + box(b"moov", box(b"cmov", bytes(8))))
+
+    with file.open("rb") as opened:
+        assert not plausible(opened)
+
+
+@pytest.mark.parametrize("name", ["mp4-alac-4m", "mp4-alac-16m", "mp4-chunk-table"])
+def test_an_mp4_that_claims_much_gets_little(name: str) -> None:
+    outcome = convert_bounded(CASES / f"{name}.m4a")
+
+    assert outcome.refusal is not None
+    assert outcome.grown < MAX_GROWN
+
+
+def test_what_real_encoders_write_is_plausible() -> None:
+    for kind in (Kind("ipod", "alac"), Kind("mov", "pcm_s16le"), Kind("ipod", "aac")):
+        with tempfile.TemporaryFile() as file:
+            file.write(recorded(kind, 3.0))
+            file.flush()
+            assert plausible(file)
 
 
 @pytest.mark.parametrize("lie", LIES)
