@@ -32,6 +32,7 @@ from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeout_checker import TimeoutChecker
 from .flow_control import FlowControl
 from .response_parser import ResponseHead, ResponseParser
+from .silence import Silence
 from .tcp_segments import unsent
 
 RECEIVE_BUFFER = 64 * 1024
@@ -57,24 +58,6 @@ class State(Enum):
     FAILED = auto()
 
 
-class _Silence:
-    """How long an upstream has given no sign of life."""
-
-    def __init__(self) -> None:
-        self.since = 0.0
-        """The event loop's time, in seconds."""
-        self.heard = False
-        """Whether it has sent anything since the last check."""
-        self._unsent = 0
-
-    def lasts(self, now: float, unsent: int) -> float:
-        """Return the seconds; what it takes of the unsent bytes is a sign of life too."""
-        if self.heard or unsent < self._unsent:
-            self.since = now
-        self.heard, self._unsent = False, unsent
-        return now - self.since
-
-
 class UpstreamConnection(asyncio.Protocol):
     """One request to an upstream and its answer.
 
@@ -89,7 +72,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._state = State.SENDING
         self._error: Exception | None = None
         self._flow = FlowControl()
-        self._silence = _Silence()
+        self._silence = Silence()
         self._sink: Sink | None = None
         self._reader: asyncio.Future[None] | None = None
 
