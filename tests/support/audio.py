@@ -19,7 +19,7 @@ from av.packet import Packet
 PITCH = 440.0
 LOUDNESS = 8000
 WAV_HEAD = 44
-SILENT_RATE = 384_000
+SILENT_RATE = 192_000
 
 
 class Unseekable:
@@ -66,7 +66,7 @@ def wav(samples: bytes, rate: int) -> bytes:
 
 @cache
 def silent_wav(size: int) -> bytes:
-    """Return a WAV of size bytes; 25 MiB are half a minute."""
+    """Return a WAV of size bytes; 25 MiB are little more than a minute."""
     return wav(bytes(size - WAV_HEAD), SILENT_RATE)
 
 
