@@ -57,7 +57,7 @@ def main() -> int:
 
 
 async def _serve(address: ListenAddress, *, child: bool) -> None:
-    from .app import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
+    from .routes import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
 
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:

@@ -42,5 +42,4 @@ def test_no_two_modules_share_a_name() -> None:
     names = [module.rpartition("/")[2] for module in modules()]
     shared = {name for name in names if names.count(name) > 1}
 
-    # The program and the engine are programs and applications alike.
-    assert shared == {"__main__.py", "app.py"}
+    assert shared == {"__main__.py"}
