@@ -123,9 +123,9 @@ def test_every_test_that_is_named_is_there(document: Document) -> None:
 
 @documents
 def test_every_make_target_that_is_named_is_there(document: Document) -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     texts = [*document.names(), *document.blocks()]
-    named = {name for text in texts for name in re.findall(r"(?:^|[\n#] *)make ([a-z]+)", text)}
+    named = {name for text in texts for name in re.findall(r"(?:^|[\n#] *)make ([a-z-]+)", text)}
 
     assert named <= targets
 

@@ -22,13 +22,13 @@ from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM
 from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
-from .upload_start import UPLOAD
+from .upload_start import UPLOAD, open_upload
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Have the audio transcribed while it comes, and answer with the transcript."""
     resources = request.app[RESOURCES]
-    upload = request[UPLOAD]
+    upload = request.get(UPLOAD) or open_upload(request)
     audio = AudioConversion()
     async with Recording(upload, Conversion(audio.convert, resources.pool)) as recording:
         await recording.begin()

@@ -14,6 +14,7 @@ from .uploads import FormUpload, JsonUpload, Upload
 JSON = "application/json"
 BASE64_FACTOR = 4 / 3
 UPLOAD = web.RequestKey("upload", Upload)
+"""A form that was begun before the gate."""
 
 
 def max_form_bytes(max_audio: int) -> int:
@@ -29,7 +30,7 @@ def max_json_bytes(max_audio: int) -> int:
 class StartUpload(Step):
     """Read a form up to the first of its file, so that a request without audio holds no slot.
 
-    JSON is left unread: it has to be kept as a whole, so the slots are what bounds it.
+    JSON is not asked for yet: it has to be kept as a whole, so the slots are what bounds it.
     """
 
     @web.middleware
@@ -37,16 +38,15 @@ class StartUpload(Step):
         exchange = request.get(EXCHANGE)
         if exchange is None or exchange.endpoint.path != TRANSCRIPTIONS.path:
             return await handler(request)
-        upload = request[UPLOAD] = _open_upload(request)
-        try:
-            if isinstance(upload, FormUpload):
-                await upload.begin()
+        if request.content_type == JSON:
             return await handler(request)
-        finally:
-            upload.close()
+        request[UPLOAD] = upload = open_upload(request)
+        await upload.begin()
+        return await handler(request)
 
 
-def _open_upload(request: web.Request) -> Upload:
+def open_upload(request: web.Request) -> Upload:
+    """Return the upload that request brings, and ask for its body."""
     settings, resources = request.app[SETTINGS], request.app[RESOURCES]
     max_audio = settings.max_upload_bytes
     is_json = request.content_type == JSON

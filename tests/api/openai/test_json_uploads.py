@@ -17,6 +17,7 @@ from tests.support.backend import (
 from tests.support.client import Response
 from tests.support.gateway import Served, serving
 from tests.support.openai_api import JSON, TRANSCRIPTIONS_PATH, error_of
+from tests.support.polling import until
 from tests.support.speech import silence
 
 AUDIO = silence(1.0)
@@ -102,3 +103,20 @@ async def test_the_audio_has_the_limit_of_a_file(openai: Served) -> None:
 
     assert (await send(openai, {"input_audio": encoded(at_the_limit)})).status == 200
     assert (await send(openai, {"input_audio": encoded(at_the_limit + b"x")})).status == 413
+
+
+async def test_json_that_waits_for_a_slot_is_not_asked_for(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    body = json.dumps({"input_audio": encoded(AUDIO)}).encode()
+    flags = "--openai", "--max-concurrency=1", "--max-queue=0"
+    async with serving(backend.url, *flags) as gateway, await gateway.connect() as first:
+        first.begin_upload()
+        await until(lambda: gateway.inflight("stt"), equals=1)
+        async with await gateway.connect() as second:
+            length = {"Content-Length": str(len(body)), "Expect": "100-continue"}
+            second.request("POST", TRANSCRIPTIONS_PATH, JSON | length)
+
+            status, _ = await second.head()
+
+    assert status == 503
