@@ -66,6 +66,14 @@ class _Series:
     bytes_out: Counter
 
 
+def _set_up_client() -> None:
+    """Have prometheus_client count as Go's client does, and in this process alone."""
+    # Go's client has no _created series, and dashboards know none.
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    # One process keeps its numbers in memory: a PROMETHEUS_MULTIPROC_DIR is for somebody else.
+    prometheus_client.values.ValueClass = prometheus_client.values.MutexValue
+
+
 class Metrics:
     """All metrics of one gateway, in a registry of their own."""
 
@@ -77,28 +85,20 @@ class Metrics:
         apis: Iterable[str] = ("plain",),
         process: bool = True,
     ) -> None:
-        # Go's client has no _created series, and dashboards know none.
-        prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
-        # One process keeps its numbers in memory: a PROMETHEUS_MULTIPROC_DIR is for somebody else.
-        prometheus_client.values.ValueClass = prometheus_client.values.MutexValue
+        _set_up_client()
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
+        self.requests = self._counter(
             "gateway_requests_total",
             "Requests finished, by how they really ended.",
-            ("endpoint", "method", "code"),
-            registry=registry,
+            *("endpoint", "method", "code"),
         )
-        self.rejected = Counter(
-            "gateway_rejected_total",
-            "Requests refused, by reason.",
-            ("endpoint", "reason"),
-            registry=registry,
+        self.rejected = self._counter(
+            "gateway_rejected_total", "Requests refused, by reason.", "endpoint", "reason"
         )
-        self.by_api = Counter(
+        self.by_api = self._counter(
             "gateway_api_requests_total",
             "Requests finished, by whose API they were made through.",
-            ("api", "endpoint", "code"),
-            registry=registry,
+            *("api", "endpoint", "code"),
         )
         # labels() takes a lock and sorts out its arguments each time; labels are few.
         self._requests_ended = cache(self.requests.labels)
@@ -114,6 +114,9 @@ class Metrics:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
         self._begin_at_zero((*KNOWN_CODES, *refusals), tuple(apis))
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
 
     def _per_endpoint(self) -> dict[str, _Series]:
         def histogram(name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
@@ -140,11 +143,8 @@ class Metrics:
             "Seconds from the request's head to the first byte of the answer's body.",
             FIRST_BYTE_BUCKETS,
         )
-        bytes_out = Counter(
-            "gateway_response_bytes_total",
-            "Bytes of answers relayed to clients.",
-            ("endpoint",),
-            registry=self.registry,
+        bytes_out = self._counter(
+            "gateway_response_bytes_total", "Bytes of answers relayed to clients.", "endpoint"
         )
         return {
             name: _Series(
