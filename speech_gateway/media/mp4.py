@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from .mp4_texts import texts
+
 MAX_SAMPLES = 2_000_000
 """Samples of all tracks, each edit of a track counted: the AAC of six hours at 96 kHz."""
 MAX_CHUNK_SAMPLES = 1 << 33
@@ -37,32 +39,38 @@ _STSC_ENTRY = struct.Struct(">III")
 def plausible(file: BinaryIO) -> bool:
     """Return whether file can hold the samples that it counts.
 
-    Tables are searched everywhere but in the media, whatever box they are in, as libav finds them
-    anywhere. A compressed one (``cmov``) counts as implausible.
+    Tables are searched everywhere but in the media and in the texts of the metadata, whatever box
+    they are in, as libav finds them anywhere. A compressed one (``cmov``) counts as implausible.
     """
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         counts: Counter[bytes] = Counter()
-        chunk_samples = 0
+        chunk_samples = edits = 0
+        inside_text = _Inside(texts(data))
         for begin, end in _slices(_outside_media(data)):
             for found in _TABLE.finditer(data, begin, end):
+                if inside_text(found.start()):
+                    continue
                 count = _count(data, found)
                 if found[0] == b"alac" and _is_box(data, found) and count > MAX_FRAME_SAMPLES:
                     return False
+                if found[0] == b"elst":
+                    edits = max(edits, count)
                 counts[found[0]] += count
                 if found[0] == b"stsc":
                     chunk_samples += _samples_of_a_chunk(data, found)
-            if not _may_be(counts, chunk_samples, len(data)):
+            if not _may_be(counts, edits, chunk_samples, len(data)):
                 return False
     return True
 
 
-def _may_be(counts: Counter[bytes], chunk_samples: int, size: int) -> bool:
+def _may_be(counts: Counter[bytes], edits: int, chunk_samples: int, size: int) -> bool:
+    """Return whether what was counted may be true; edits are the most that a track has."""
     samples = sum(counts[kind] for kind in _SAMPLE_TABLES)
     chunks = counts[b"stco"] + counts[b"co64"]
     return (
         not counts[b"cmov"]
         and samples <= size
-        and samples * max(counts[b"elst"], 1) <= MAX_SAMPLES
+        and samples * max(edits, 1) <= MAX_SAMPLES
         and chunk_samples * chunks <= MAX_CHUNK_SAMPLES
     )
 
@@ -84,6 +92,22 @@ def _outside_media(data: mmap.mmap) -> Iterator[tuple[int, int]]:
             yield at, min(end, len(data))
         at = end
     yield at, len(data)
+
+
+class _Inside:
+    """Tells of places, in ascending order, whether they are inside of one of some spans."""
+
+    def __init__(self, spans: Iterator[tuple[int, int]]) -> None:
+        self._spans = spans
+        self._begin, self._end = 0, 0
+
+    def __call__(self, at: int) -> bool:
+        while self._end <= at:
+            span = next(self._spans, None)
+            if span is None:
+                return False
+            self._begin, self._end = span
+        return self._begin <= at
 
 
 def _slices(spans: Iterator[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -122,6 +122,55 @@ def test_what_an_mp4_counts_may_be_in_it(case: str, tmp_path: Path) -> None:
         assert plausible(opened) is expected
 
 
+def metadata(*items: bytes) -> bytes:
+    """Return a moov box with texts, where iTunes and FFmpeg have them."""
+    handler = box(b"hdlr", bytes(25))
+    return box(b"moov", box(b"udta", box(b"meta", bytes(4), handler, box(b"ilst", *items))))
+
+
+WORDS = b"Mittelstufe, Betrunkene, Costco, Ostschweiz, and how cmov and alac work; stsz, stz2, co64"
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (metadata(box(b"\xa9nam", box(b"data", bytes(8), WORDS))), True),
+        (metadata(box(b"\xa9nam", b"x"), box(b"covr", box(b"data", bytes(8), WORDS * 100))), True),
+        (box(b"moov", box(b"udta", box(b"\xa9cmt", WORDS))), True),
+        (metadata(box(b"\xa9nam", b"x")) + box(b"moov", box(b"cmov", bytes(8))), False),
+        (metadata(box(b"\xa9nam", b"x"), box(b"trak", box(b"cmov", bytes(8)))), False),
+        (metadata(box(b"\xa9nam", WORDS)[:-50]), False),  # a box that is cut is none
+        (box(b"udta", box(b"meta", bytes(4), box(b"ilst", box(b"\xa9nam", WORDS)))), False),
+    ],
+)
+def test_words_in_an_mp4s_texts_are_no_tables(said: bytes, expected: bool, tmp_path: Path) -> None:
+    file = tmp_path / "upload"
+    file.write_bytes(box(b"ftyp", b"M4A ") + said + box(b"mdat", b"..."))
+
+    with file.open("rb") as opened:
+        assert plausible(opened) is expected
+
+
+def test_boxes_in_boxes_without_end_are_refused_or_not_but_judged(tmp_path: Path) -> None:
+    nested = box(b"cmov", bytes(8))
+    for number in range(2_000):
+        nested = box((b"moov", b"trak")[number % 2], nested)
+    file = tmp_path / "upload"
+    file.write_bytes(nested)
+
+    with file.open("rb") as opened:
+        assert not plausible(opened)
+
+
+def test_edits_count_for_their_own_track(tmp_path: Path) -> None:
+    tracks = (table(b"stsz", 56_000, SAMPLE_BYTES) + table(b"elst", 1)) * 8
+    file = tmp_path / "upload"
+    file.write_bytes(box(b"moov", tracks) + box(b"mdat", bytes(500_000)))
+
+    with file.open("rb") as opened:
+        assert plausible(opened)
+
+
 @pytest.mark.parametrize("at", range(SLICE - 16, SLICE + 2))
 def test_a_table_is_found_wherever_a_slice_ends(at: int, tmp_path: Path) -> None:
     file = tmp_path / "upload"

@@ -57,6 +57,6 @@ def open_upload(request: web.Request) -> Upload:
         min_rate=settings.min_upload_rate,
     )
     if is_json:
-        return JsonUpload(body, max_audio, resources.pool, resources.parsing)
+        return JsonUpload(body, max_audio, resources.parsing)
     form = TranscriptionForm(request.headers.get(hdrs.CONTENT_TYPE, ""))
     return FormUpload(form, body, max_audio)

@@ -6,7 +6,6 @@ import binascii
 import json
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import Executor
 from typing import IO, Any, Protocol
 
 from aiohttp import web
@@ -83,17 +82,14 @@ class FormUpload:
 class JsonUpload:
     """``{"model": ..., "input_audio": {"data": BASE64, "format": ...}}``.
 
-    It is parsed in a thread of pool when all of it has come. Lock lets one be parsed at a time, as
+    It is parsed in a thread when all of it has come. Lock lets one be parsed at a time, as
     parsing takes several times its size in memory.
     """
 
-    def __init__(
-        self, body: RequestBody, max_bytes: int, pool: Executor, lock: asyncio.Lock
-    ) -> None:
+    def __init__(self, body: RequestBody, max_bytes: int, lock: asyncio.Lock) -> None:
         self.fields = TranscriptionFields()
         self._body = body
         self._max_bytes = max_bytes
-        self._pool = pool
         self._lock = lock
         self._audio: IO[bytes] | None = None
 
@@ -111,10 +107,8 @@ class JsonUpload:
             while piece := await self._body.read():
                 raw.write(piece)
             async with self._lock:
-                loop = asyncio.get_running_loop()
-                document, self._audio = await loop.run_in_executor(
-                    self._pool, parse, raw, self._max_bytes
-                )
+                # Not among the conversions' threads: each may wait for what is parsed here.
+                document, self._audio = await asyncio.to_thread(parse, raw, self._max_bytes)
         return document
 
     async def audio(self) -> AsyncIterator[bytes]:

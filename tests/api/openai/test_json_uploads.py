@@ -120,3 +120,24 @@ async def test_json_that_waits_for_a_slot_is_not_asked_for(
             status, _ = await second.head()
 
     assert status == 503
+
+
+@pytest.mark.parametrize("slots", [1, 3])
+async def test_as_many_uploads_in_json_as_there_are_slots_are_all_transcribed(
+    openai: Served, backend: ScriptedBackend, slots: int
+) -> None:
+    body = json.dumps({"input_audio": encoded(AUDIO)}).encode()
+    async with serving(backend.url, "--openai", f"--max-concurrency={slots}") as gateway:
+        clients = [await gateway.connect() for _ in range(slots)]
+        for client in clients:
+            length = {"Content-Length": str(len(body))}
+            client.request("POST", TRANSCRIPTIONS_PATH, JSON | length)
+            client.write(body[:500])
+        await until(lambda: gateway.inflight("stt"), equals=slots)
+
+        for client in clients:
+            client.write(body[500:])
+
+        assert [(await client.response()).status for client in clients] == [200] * slots
+        for client in clients:
+            client.leave()
