@@ -54,11 +54,12 @@ def tone(seconds: float, rate: int) -> bytes:
     return array.array("h", samples).tobytes()
 
 
-def wav(samples: bytes, rate: int) -> bytes:
-    """Return 16-bit samples, mono, as a WAV."""
+def wav(samples: bytes, rate: int, channels: int = 1) -> bytes:
+    """Return 16-bit samples as a WAV."""
+    frame = 2 * channels
     return (
         struct.pack("<4sI4s", b"RIFF", 36 + len(samples), b"WAVE")
-        + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, rate * 2, 2, 16)
+        + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, channels, rate, rate * frame, frame, 16)
         + struct.pack("<4sI", b"data", len(samples))
         + samples
     )
@@ -66,8 +67,8 @@ def wav(samples: bytes, rate: int) -> bytes:
 
 @cache
 def silent_wav(size: int) -> bytes:
-    """Return a WAV of size bytes; 25 MiB are little more than a minute."""
-    return wav(bytes(size - WAV_HEAD), SILENT_RATE)
+    """Return a WAV of size bytes, in stereo; 25 MiB are half a minute."""
+    return wav(bytes(size - WAV_HEAD), SILENT_RATE, channels=2)
 
 
 @cache
