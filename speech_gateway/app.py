@@ -134,10 +134,9 @@ def _client(app: web.Application, settings: Settings, backend: UpstreamAddress) 
 
 def _add_routes(app: web.Application, apis: Sequence[Api]) -> None:
     for api in apis:
-        api.add_routes(app, app[UPSTREAM_CLIENT])
-    health_pages = {"/healthz": pages.alive, "/readyz": pages.ready}
-    for path, page in health_pages.items():
-        pages.add_page(app, path, page)
+        api.add_routes(app)
+    pages.add_page(app, "/healthz", pages.alive)
+    pages.add_page(app, "/readyz", pages.ready)
     if app[SETTINGS].metrics_listen is None:
         pages.add_page(app, "/metrics", metrics_page)
     add_route(app, "/{path:.*}", plain.nowhere)  # aiohttp's own 404 would ask for the body first

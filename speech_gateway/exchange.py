@@ -74,15 +74,14 @@ class Exchange:
         return CLIENT_LEFT if self.outcome is None else self.outcome
 
     def end(self, status: int) -> None:
-        """Note that all of the answer was sent; from here on the client may go."""
+        """Note that all of the answer was sent, unless it has ended before; the client may go."""
         if self.outcome is None:
             self.outcome = status
 
     def cut_off(self, status: int, why: str = "") -> None:
         """Note that the answer is broken off, unless it has ended; status is the reason's."""
         self.explain(why)
-        if self.outcome is None:
-            self.outcome = status
+        self.end(status)
 
     def explain(self, why: str) -> None:
         """Note why it fails, unless a reason is known already."""

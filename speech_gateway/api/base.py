@@ -7,7 +7,6 @@ from aiohttp import web
 from ..endpoints import Endpoint, plain_text
 from ..middlewares import Handler, Plugin
 from ..server.request_body import defer_continue
-from ..upstream.client import UpstreamClient
 
 
 class Api:
@@ -27,7 +26,7 @@ class Api:
         """Return a refusal in the form that this API's clients read."""
         return plain_text(refusal)
 
-    def add_routes(self, app: web.Application, client: UpstreamClient) -> None:
+    def add_routes(self, app: web.Application) -> None:
         """Add the routes to app, and what their handlers share."""
 
 

@@ -7,7 +7,7 @@ from ..endpoints import STT, TTS
 from ..exchange import EXCHANGE, REQUEST_ID
 from ..relay import AnswerFormat, SpeechBody, TranscriptsBody, relay
 from ..server.request_body import RequestBody
-from ..upstream.client import UPSTREAM_CLIENT, UpstreamClient
+from ..upstream.client import UPSTREAM_CLIENT
 from ..upstream.transcript_unwrapping import Unwrapper
 from .base import Api, add_route
 
@@ -20,7 +20,7 @@ class PlainApi(Api):
 
     endpoints = (TTS, STT)
 
-    def add_routes(self, app: web.Application, client: UpstreamClient) -> None:  # noqa: ARG002
+    def add_routes(self, app: web.Application) -> None:
         """Add a route for each endpoint."""
         add_route(app, TTS.path, tts, name=TTS.route)
         add_route(app, STT.path, stt, name=STT.route)

@@ -39,11 +39,12 @@ def read(path: str, mappings: Collection[str] = ()) -> ConfigFile:
     given: dict[str, tuple[str, ...]] = {}
     problems = []
     for key, value in document.value:
-        texts = _texts(value, mappings=key.value in mappings) if _is_scalar(key) else None
         if not _is_scalar(key):
             line = key.start_mark.line + 1
             problems.append(f"the file {path} has something else than a setting in line {line}")
-        elif key.value in given:
+            continue
+        texts = _texts(value, mappings=key.value in mappings)
+        if key.value in given:
             problems.append(f"{key.value} (from the file {path}) is given twice")
         elif texts is None:
             or_options = ", each with a mapping of options" if key.value in mappings else ""
@@ -67,10 +68,10 @@ def _texts(node: yaml.Node, *, mappings: bool) -> tuple[str, ...] | None:
         if _is_scalar(item):
             texts.append(item.value)
         elif mappings and isinstance(item, yaml.MappingNode):
-            with_options = [_text_with_options(*pair) for pair in item.value]
-            if None in with_options:
-                return None
-            texts += [text for text in with_options if text is not None]
+            for value, options in item.value:
+                if (text := _text_with_options(value, options)) is None:
+                    return None
+                texts.append(text)
         else:
             return None
     return tuple(texts)

@@ -50,14 +50,16 @@ def plausible(file: BinaryIO) -> bool:
             for found in _TABLE.finditer(data, begin, end):
                 if inside_text(found.start()):
                     continue
-                count = _count(data, found)
-                if found[0] == b"alac" and _is_box(data, found) and count > MAX_FRAME_SAMPLES:
-                    return False
-                if found[0] == b"elst":
+                kind, count = found[0], _count(data, found)
+                if kind == b"alac":
+                    if _is_box(data, found) and count > MAX_FRAME_SAMPLES:
+                        return False
+                elif kind == b"elst":
                     edits = max(edits, count)
-                counts[found[0]] += count
-                if found[0] == b"stsc":
+                elif kind == b"stsc":
                     chunk_samples += _samples_of_a_chunk(data, found)
+                else:
+                    counts[kind] += count
             if not _may_be(counts, edits, chunk_samples, len(data)):
                 return False
     return True

@@ -86,10 +86,10 @@ class Call:
 
     @asynccontextmanager
     async def sending(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
-        """Begin a live call, and send what read returns while the block runs, until it returns
-        nothing.
+        """Begin a live call, and send what read returns while the block runs.
 
-        What read raises is raised where the answer is read. Raises as ``open`` does.
+        Nothing is the end of the media. What read raises is raised where the answer is read.
+        Raises as ``open`` does.
         """
         await self.open()
         sending = asyncio.create_task(self._send_live(read))

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from ...config.settings import Settings
 from ...pipelines import voices
-from ...upstream.client import UpstreamClient
+from ...upstream.client import UPSTREAM_CLIENT
 from ..base import Api, add_route
 from ..pages import add_page
 from . import model_lists
@@ -56,10 +56,10 @@ class OpenAIApi(Api):
             StartUpload(),
         ]
 
-    def add_routes(self, app: web.Application, client: UpstreamClient) -> None:
+    def add_routes(self, app: web.Application) -> None:
         """Add the routes to app, and what their handlers share."""
         app[RESOURCES] = resources = Resources(
-            client,
+            app[UPSTREAM_CLIENT],
             self._voices,
             tts=self._settings.pipelines["tts"],
             stt=self._settings.pipelines["stt"],

@@ -20,13 +20,13 @@ class Resources:
     """The voices, the conversion threads, and the templates of calls to the pipelines."""
 
     def __init__(
-        self, skit: UpstreamClient, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
+        self, client: UpstreamClient, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
     ) -> None:
         self.voices = voices
         self.parsing = asyncio.Lock()
         """Held while a JSON body is parsed, which takes several times its size in memory."""
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="conversion")
-        self._skit = skit
+        self._client = client
         self._tts, self._stt = tts, stt
         self._language = stt.param("language")
         self._templates: OrderedDict[tuple[object, ...], CallTemplate] = OrderedDict()
@@ -54,7 +54,7 @@ class Resources:
     ) -> CallTemplate:
         template = self._templates.get(key)
         if template is None:
-            template = self._skit.template(key[0], base.with_params(params))
+            template = self._client.template(key[0], base.with_params(params))
             self._templates[key] = template
             if len(self._templates) > MAX_TEMPLATES:
                 self._templates.popitem(last=False)

@@ -11,14 +11,11 @@ GRANULARITIES = "timestamp_granularities[]"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 
-_NUMBER = (int, float, str)
-_JSON_TYPES: Mapping[str, tuple[type | tuple[type, ...], str]] = {
-    "model": (str, "a string"),
-    "language": (str, "a string"),
-    "prompt": (str, "a string"),
-    "response_format": (str, "a string"),
+_STRING = ((str,), "a string")
+_JSON_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
+    **dict.fromkeys(("model", "language", "prompt", "response_format"), _STRING),
     "stream": ((bool, str), "true or false"),
-    "temperature": (_NUMBER, "a number"),
+    "temperature": ((int, float, str), "a number"),
 }
 """By field: what JSON may have for it; numbers and booleans may be texts, as in a form."""
 
@@ -45,8 +42,8 @@ class TranscriptionFields:
                 for one in value:
                     fields.add(GRANULARITIES, one)
                 continue
-            types, expected = _JSON_TYPES.get(name, (object, ""))
-            if not isinstance(value, types) or (types == _NUMBER and isinstance(value, bool)):
+            types, expected = _JSON_TYPES.get(name, ((type(value),), ""))
+            if type(value) not in types:
                 raise FieldError(name, f"must be {expected}")
             if isinstance(value, bool):
                 fields.add(name, str(value).lower())
