@@ -21,6 +21,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encode
 from . import __version__
 from .endpoints import LABELS, METHODS
 from .exchange import CLIENT_LEFT, Exchange
+from .media.workers.ends import End
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FIRST_BYTE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -100,6 +101,11 @@ class Metrics:
             "Requests finished, by whose API they were made through.",
             *("api", "endpoint", "code"),
         )
+        self._conversions = self._counter(
+            "gateway_conversions_total",
+            "Conversions of audio that ended, by how.",
+            "end",
+        )
         # labels() takes a lock and sorts out its arguments each time; labels are few.
         self._requests_ended = cache(self.requests.labels)
         self._api_ended = cache(self.by_api.labels)
@@ -159,6 +165,8 @@ class Metrics:
         }
 
     def _begin_at_zero(self, codes: Sequence[int], apis: Iterable[str]) -> None:
+        for end in End:
+            self._conversions.labels(end)
         for endpoint in LABELS:
             for api in apis:
                 for code in (*codes, 405):
@@ -194,6 +202,10 @@ class Metrics:
         reason = REASONS.get(status)
         if reason is not None and not exchange.refused_by_backend:
             self.rejected.labels(endpoint, reason).inc()
+
+    def converted(self, end: End) -> None:
+        """Count a conversion that ended."""
+        self._conversions.labels(end).inc()
 
     def waiting(self, endpoint: str) -> Gauge:
         """Return the gauge of the requests that wait at the gate."""

@@ -2,16 +2,16 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from speech_gateway.api.openai.speech import Converted
 from speech_gateway.errors import UpstreamError
-from speech_gateway.media.conversion_thread import Source
+from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.tasks import cancel_and_wait
-from tests.support.converting import threads
+from tests.support.converting import workers
 
 
 @pytest.fixture
@@ -101,12 +101,8 @@ class BreakingCall:
 async def test_a_backend_that_fails_behind_a_client_that_is_gone_is_no_complaint_of_the_loop(
     complaints: list[str],
 ) -> None:
-    def convert(source: Source, write: Callable[[bytes], None]) -> None:
-        write(source.read())
-        source.read()
-
-    async with threads() as pool:
-        body = Converted(BreakingCall(), None, convert, pool)  # type: ignore[arg-type]
+    async with workers("tests.support.jobs") as pool:
+        body = Converted(BreakingCall(), None, Conversion(pool, "shout"))  # type: ignore[arg-type]
         await body.begin(b"sound")
 
         await body.close()  # as the client's end has it

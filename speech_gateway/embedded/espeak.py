@@ -2,7 +2,7 @@
 
 import ctypes
 import re
-import threading
+from pathlib import Path
 
 import espeakng_loader
 
@@ -27,38 +27,37 @@ class EspeakError(Exception):
 
 
 class Espeak:
-    """espeak-ng, of which a process can have one instance; calls from several threads take turns.
-
-    A sentence takes milliseconds, so turns are short.
-    """
+    """espeak-ng, of which a process can have one instance, for one thread."""
 
     def __init__(self) -> None:
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
-        self._turn = threading.Lock()
         self._samples = bytearray()
         self._callback = _CALLBACK(self._take)  # kept: the library holds no reference
-        data = espeakng_loader.get_data_path().encode()
-        self.sample_rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, data, 0)
+        self.data = Path(espeakng_loader.get_data_path())
+        """The folder that it reads voices and dictionaries from."""
+        path = str(self.data).encode()
+        self.sample_rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, path, 0)
         if self.sample_rate <= 0:
             raise EspeakError("espeak-ng does not start")
         self._library.espeak_SetSynthCallback(self._callback)
+        self._choose_voice(0)  # the first time, it looks through all that there are
 
     def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
         """Return text as native-endian 16-bit mono samples, sample_rate of them a second."""
         rate = min(max(round(WORDS_PER_MINUTE * speed), SLOWEST), FASTEST)
-        voice = f"en-us{VARIANTS[speaker_id % len(VARIANTS)]}".encode()
         data = _CONTROLS.sub(" ", text).encode()
-        with self._turn:
-            self._samples.clear()
-            if self._library.espeak_SetVoiceByName(voice) != 0:
-                raise EspeakError(f"espeak-ng has no voice {voice.decode()}")
-            self._library.espeak_SetParameter(RATE_PARAMETER, rate, 0)
-            if (
-                self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8, None, None)
-                != 0
-            ):
-                raise EspeakError("espeak-ng does not speak")
-            return bytes(self._samples)
+        self._samples.clear()
+        self._choose_voice(speaker_id)
+        self._library.espeak_SetParameter(RATE_PARAMETER, rate, 0)
+        failed = self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8, None, None)
+        if failed:
+            raise EspeakError("espeak-ng does not speak")
+        return bytes(self._samples)
+
+    def _choose_voice(self, speaker_id: int) -> None:
+        voice = f"en-us{VARIANTS[speaker_id % len(VARIANTS)]}"
+        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
+            raise EspeakError(f"espeak-ng has no voice {voice}")
 
     def _take(self, samples: "ctypes._Pointer[ctypes.c_short]", count: int, _events: int) -> int:
         if samples and count > 0:

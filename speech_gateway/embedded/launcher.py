@@ -1,7 +1,6 @@
 """Starts the bundled engine as a process, watches it, and restarts it."""
 
 import asyncio
-import contextlib
 import importlib.util
 import logging
 import os
@@ -10,16 +9,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .. import child_process
 from ..config.addresses import MAX_SOCKET_PATH, UpstreamAddress
 from ..errors import StartupError
 from ..tasks import cancel_and_wait
 
 START_TIMEOUT = 60.0
-STOP_TIMEOUT = 5.0
-SHORT_LIFE = 10.0
-"""Seconds; after a shorter life, the pause before the restart grows."""
-FIRST_PAUSE = 0.1
-MAX_PAUSE = 5.0
 READY = b"ready\n"
 
 _PARTS = {
@@ -61,14 +56,16 @@ class Engine:
             StartupError: it did not come up.
         """
         process = await self._spawn()
-        self._keeper = asyncio.create_task(self._keep(process))
+        self._keeper = asyncio.create_task(
+            child_process.keep_running("the bundled engine", process, self._spawn)
+        )
 
     async def stop(self) -> None:
         """Stop the engine, also while it is starting."""
         if self._keeper is not None:
             await cancel_and_wait(self._keeper)
         if self._process is not None:
-            await _end(self._process)
+            await child_process.end(self._process)
         if self._socket is not None:
             os.close(self._socket)
 
@@ -117,7 +114,7 @@ class Engine:
             pass
         finally:
             if line != READY:  # there is nothing that it could finish
-                await _kill(process)
+                await child_process.kill(process)
         if line != READY:
             raise StartupError("the bundled engine did not start; its own words are above")
         return process
@@ -130,38 +127,3 @@ class Engine:
         else:
             os.dup2(held, self._socket, inheritable=False)
             os.close(held)
-
-    async def _keep(self, process: asyncio.subprocess.Process) -> None:
-        loop = asyncio.get_running_loop()
-        pause = FIRST_PAUSE
-        while True:
-            born = loop.time()
-            code = await process.wait()
-            log.error("the bundled engine ended (%d); starting it again", code)
-            pause = FIRST_PAUSE if loop.time() - born > SHORT_LIFE else min(2 * pause, MAX_PAUSE)
-            while True:
-                await asyncio.sleep(pause)
-                try:
-                    process = await self._spawn()
-                    break
-                except StartupError as error:
-                    log.error("%s", error)
-                    pause = min(2 * pause, MAX_PAUSE)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT):
-            await process.wait()
-    except TimeoutError:
-        await _kill(process)
-
-
-async def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
-    await process.wait()

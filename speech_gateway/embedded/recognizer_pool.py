@@ -14,10 +14,6 @@ from .recognizer_process import LENGTH
 LINE_LIMIT = 1024 * 1024
 
 
-class UndecodableError(Exception):
-    """The audio does not decode; the message is for the client."""
-
-
 class RecognizerGoneError(Exception):
     """A recognizer ended in the middle of a request."""
 
@@ -45,11 +41,11 @@ class Recognizer:
             )
         )
 
-    async def send(self, plan: TranscribePlan, media: AsyncIterator[bytes]) -> None:
-        """Send one request's audio, waiting while the recognizer is behind."""
+    async def send(self, plan: TranscribePlan, samples: AsyncIterator[bytes]) -> None:
+        """Send one request's samples, waiting while the recognizer is behind."""
         self._input.write(json.dumps(asdict(plan)).encode() + b"\n")
         try:
-            async for piece in media:
+            async for piece in samples:
                 self._input.write(LENGTH.pack(len(piece)) + piece)
                 with contextlib.suppress(
                     ConnectionError
@@ -60,10 +56,9 @@ class Recognizer:
             self._input.write(LENGTH.pack(0))
 
     async def lines(self) -> AsyncIterator[str]:
-        """Yield an empty text once audio has decoded, then a line for each utterance.
+        """Yield an empty text once audio has come, then a line for each utterance.
 
         Raises:
-            UndecodableError: the audio does not decode.
             RecognizerGoneError: the process ended.
         """
         while True:
@@ -72,8 +67,6 @@ class Recognizer:
                 yield message["line"]
             elif "heard" in message:
                 yield ""
-            elif "error" in message:
-                raise UndecodableError(message["error"])
             elif "end" in message:
                 return
             else:
@@ -113,12 +106,8 @@ class Recognizers:
         recognizer = await self._take()
         reusable = False
         try:
-            try:
-                yield recognizer
-                reusable = True
-            except UndecodableError:
-                reusable = True
-                raise
+            yield recognizer
+            reusable = True
         finally:
             if reusable and recognizer.alive() and len(self._free) < self._warm:
                 self._free.append(recognizer)

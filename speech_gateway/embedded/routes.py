@@ -2,22 +2,28 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
+from dataclasses import asdict
 
 from aiohttp import web
 
+from ..media.audio_errors import BadAudioError, ConversionFailedError
+from ..media.workers.conversion import Conversion
+from ..media.workers.pool import WorkerPool
 from ..tasks import cancel_and_wait
 from .call_reader import CallError, CallReader
-from .espeak import Espeak
 from .pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
-from .recognizer_pool import Recognizer, RecognizerGoneError, Recognizers, UndecodableError
-from .synthesis import speak
+from .recognizer_pool import Recognizer, RecognizerGoneError, Recognizers
 
 MEDIA_TIMEOUT = 5.0
 """Seconds within which the media part must begin, as StreamKit has it."""
 TEXT_LIMIT = 1024 * 1024
 
-ESPEAK = web.AppKey("espeak", Espeak)
+JOBS = "speech_gateway.embedded.engine_jobs"
+NO_FILE = 0
+"""Bytes that a worker may write to disk."""
+
+WORKERS = web.AppKey("workers", WorkerPool)
 RECOGNIZERS = web.AppKey("recognizers", Recognizers)
 
 log = logging.getLogger(__name__)
@@ -26,12 +32,21 @@ log = logging.getLogger(__name__)
 def create_app(warm_recognizers: int) -> web.Application:
     """Return the engine's application."""
     app = web.Application()
-    app[ESPEAK] = Espeak()
+    app[WORKERS] = WorkerPool(JOBS, file_bytes=NO_FILE)
     app[RECOGNIZERS] = Recognizers(warm_recognizers)
+    app.cleanup_ctx.append(_run_workers)
     app.cleanup_ctx.append(_run_recognizers)
     app.router.add_post("/api/v1/process", process)
     app.router.add_get("/healthz", healthz)
     return app
+
+
+async def _run_workers(app: web.Application) -> AsyncIterator[None]:
+    try:
+        await app[WORKERS].start()
+        yield
+    finally:
+        await app[WORKERS].stop()
 
 
 async def _run_recognizers(app: web.Application) -> AsyncIterator[None]:
@@ -79,17 +94,24 @@ async def _text(call: CallReader) -> str:
 
 
 async def _speak(request: web.Request, plan: SpeakPlan, text: str) -> web.StreamResponse:
+    """Have a worker speak the text: a text that the voice dies of costs this request alone."""
     response = web.StreamResponse(headers={"Content-Type": "audio/ogg"})
-    await response.prepare(request)
-    pages = speak(request.app[ESPEAK], text, plan)
-    while (piece := await asyncio.to_thread(_next, pages)) is not None:
-        await response.write(piece)
+    conversion = Conversion(request.app[WORKERS], "speak", asdict(plan))
+    try:
+        await conversion.feed(text.encode())
+        await conversion.end()
+        while piece := await conversion.read():
+            await response.prepare(request)
+            await response.write(piece)
+    except (BadAudioError, ConversionFailedError) as error:
+        if response.prepared:
+            _break_off(request)
+            return response
+        raise web.HTTPInternalServerError(text="the voice failed at this text\n") from error
+    finally:
+        await conversion.close()
     await response.write_eof()
     return response
-
-
-def _next(pages: Iterator[bytes]) -> bytes | None:
-    return next(pages, None)
 
 
 async def _transcribe(
@@ -99,14 +121,14 @@ async def _transcribe(
     try:
         async with request.app[RECOGNIZERS].one() as recognizer:
             await _hear(request, response, recognizer, plan, call)
-    except (CallError, UndecodableError, RecognizerGoneError) as error:
+    except (CallError, BadAudioError, ConversionFailedError, RecognizerGoneError) as error:
         log.info("a transcription failed: %s", error)
         if response.prepared:
             _break_off(request)
             return response
-        if isinstance(error, RecognizerGoneError):
-            raise web.HTTPInternalServerError(text="the recognizer failed\n") from error
-        raise web.HTTPBadRequest(text=f"{error}\n") from error
+        if isinstance(error, CallError | BadAudioError):
+            raise web.HTTPBadRequest(text=f"{error}\n") from error
+        raise web.HTTPInternalServerError(text="the recognizer failed\n") from error
     await response.prepare(request)
     await response.write_eof()
     return response
@@ -119,7 +141,9 @@ async def _hear(
     plan: TranscribePlan,
     call: CallReader,
 ) -> None:
-    upload = asyncio.create_task(recognizer.send(plan, call.media()))
+    conversion = Conversion(request.app[WORKERS], "decode")
+    decoding = asyncio.create_task(conversion.feed_all(call.media()))
+    upload = asyncio.create_task(recognizer.send(plan, _samples(conversion, decoding)))
     try:
         async for line in recognizer.lines():
             await response.prepare(request)  # audio has decoded: no 400 from here on
@@ -127,7 +151,26 @@ async def _hear(
                 await response.write(line.encode() + b"\n")
         await upload
     finally:
-        await cancel_and_wait(upload)
+        await cancel_and_wait(decoding, upload)
+        await conversion.close()
+
+
+async def _samples(conversion: Conversion, decoding: "asyncio.Task[None]") -> AsyncIterator[bytes]:
+    """Yield what is decoded, as it is.
+
+    Raises:
+        CallError: the call broke off.
+        BadAudioError: the audio does not decode.
+        ConversionFailedError: the worker failed.
+    """
+    try:
+        while piece := await conversion.read():
+            yield piece
+    except BadAudioError:
+        if decoding.done():
+            await decoding
+        raise
+    await decoding
 
 
 def _break_off(request: web.Request) -> None:

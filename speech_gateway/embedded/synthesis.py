@@ -43,8 +43,11 @@ class Voice(Protocol):
         """Return text as native-endian 16-bit mono samples."""
 
 
-def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[bytes]:
-    """Yield Ogg pages, about 0.1 s at a time; nothing is spoken before it is needed."""
+def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[tuple[bytes, float]]:
+    """Yield Ogg pages, about 0.1 s at a time, and the seconds of speech so far.
+
+    Nothing is spoken before it is needed.
+    """
     encoder = _OpusEncoder(voice.sample_rate)
     pause = b""
     for sentence in sentences(text, plan.min_chunk):
@@ -52,7 +55,7 @@ def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[bytes]:
         samples = voice.speak(sentence, speed=plan.speed, speaker_id=plan.speaker_id)
         yield from encoder.encode(samples)
         pause = bytes(2 * int(PAUSE_SECONDS * voice.sample_rate))
-    yield encoder.finish()
+    yield encoder.finish(), encoder.seconds
 
 
 class _OpusEncoder:
@@ -69,12 +72,17 @@ class _OpusEncoder:
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
 
-    def encode(self, samples: bytes) -> Iterator[bytes]:
-        """Yield the pages that samples fill."""
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio encoded so far."""
+        return self._encoder.seconds
+
+    def encode(self, samples: bytes) -> Iterator[tuple[bytes, float]]:
+        """Yield the pages that samples fill, and the seconds so far."""
         block = int(self._rate * BLOCK_SECONDS) * 2
         for start in range(0, len(samples), block):
             if pages := self._encode(self._frame(samples[start : start + block])):
-                yield pages
+                yield pages, self.seconds
 
     def finish(self) -> bytes:
         """Return the last pages."""

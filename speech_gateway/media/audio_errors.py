@@ -1,6 +1,8 @@
 """Why audio is not converted: the client's audio is bad, or the gateway failed."""
 
 BROKEN = "the gateway could not convert the audio; try again later"
+DAMAGED = "the audio is damaged, or of a kind that is not understood"
+TOO_COSTLY = "the audio takes too much memory or processor time to decode; send it as WAV"
 
 
 class BadAudioError(Exception):

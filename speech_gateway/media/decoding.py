@@ -1,5 +1,6 @@
 """Decodes the audio in a container, and counts what could not be decoded."""
 
+import errno
 from collections.abc import Iterator
 
 import av.error
@@ -38,6 +39,7 @@ class Decoding:
         self.samples = 0
         """Samples decoded so far, of each channel."""
         self.read_packets = 0
+        self.packet_bytes = 0
         self.undecoded_packets = 0
         self._opened = opened
 
@@ -45,6 +47,13 @@ class Decoding:
     def is_opus(self) -> bool:
         """Whether the codec is Opus."""
         return self.stream is not None and self.stream.codec_context.name == "opus"
+
+    @property
+    def declared_seconds(self) -> float | None:
+        """How long the container says that the audio is, if it does."""
+        if self.stream is None or self.stream.duration is None or self.stream.time_base is None:
+            return None
+        return float(self.stream.duration * self.stream.time_base)
 
     def packets(self) -> "Iterator[Packet[AudioStream]]":
         """Yield the packets that are not empty, skipping errors of the demuxer."""
@@ -55,9 +64,12 @@ class Decoding:
                     faults = 0
                     if packet.size:
                         self.read_packets += 1
+                        self.packet_bytes += packet.size
                         yield packet
                 return
-            except av.error.FFmpegError:
+            except av.error.FFmpegError as error:
+                if error.errno == errno.ENOMEM:
+                    raise
                 faults += 1
 
     def frames(self) -> Iterator[AudioFrame]:
@@ -78,7 +90,9 @@ class Decoding:
         assert self.stream is not None
         try:
             frames = self.stream.codec_context.decode(packet)
-        except av.error.FFmpegError:
+        except av.error.FFmpegError as error:
+            if error.errno == errno.ENOMEM:
+                raise
             self.undecoded_packets += 1
             return
         for frame in frames:

@@ -1,5 +1,6 @@
 """libav, as both directions use it: opening, resampling, encoding."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -73,6 +74,14 @@ def _flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
     return (frame for frame in resampler.resample(None) if frame is not None)
 
 
+def ogg_options() -> dict[str, str]:
+    """Return options of the Ogg muxer, with a random serial number for the stream (RFC 3533).
+
+    libav's own would come from a device, which a worker cannot open.
+    """
+    return {"fflags": "bitexact", "serial_offset": str(int.from_bytes(os.urandom(4)) & 0x7FFFFFFF)}
+
+
 class MuxerOutput:
     """The file that a muxer writes to."""
 
@@ -113,6 +122,8 @@ class Encoder:
     ) -> None:
         self._written = MuxerOutput()
         options = {"flush_packets": "1", **container_options}
+        if container == "ogg":
+            options |= ogg_options()
         with _own_errors():
             self._file = av.open(self._written, "w", format=container, container_options=options)
             stream = self._file.add_stream(
@@ -124,6 +135,11 @@ class Encoder:
         self._stream = stream
         self._rate = rate
         self.samples = 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio encoded so far."""
+        return self.samples / self._rate
 
     def encode(self, frame: AudioFrame) -> bytes:
         """Return the bytes of the file that are ready with frame; raises EncoderError."""

@@ -27,6 +27,8 @@ class OggPages:
         """Streams that began; more than one when they are chained or multiplexed."""
         self.packets = 0
         """Packets that are not empty, headers included."""
+        self.granule = 0
+        """What the last page so far says of its time: for Opus, samples at 48 kHz."""
         self.ended = False
         """Whether the last page so far is the last of a stream, and complete."""
         self._source = source
@@ -56,11 +58,12 @@ class OggPages:
         if len(head) < _PAGE.size or len(head) < (size := _PAGE.size + head[_PAGE.size - 1]):
             self._head, self.ended = head, False
             return b""
-        mark, _, flags, *_ = _PAGE.unpack_from(head)
+        mark, _, flags, granule, *_ = _PAGE.unpack_from(head)
         if mark != b"OggS":
             self._followed = self.ended = False
             return b""
         self._head = b""
+        self.granule = granule
         self._take_page(flags, head[_PAGE.size : size])
         return head[size:]
 

@@ -1,7 +1,6 @@
 """The backend's audio as Ogg/Opus; Opus packets are copied, never encoded again."""
 
 import struct
-from collections.abc import Callable
 from fractions import Fraction
 
 import av
@@ -10,11 +9,11 @@ from av.packet import Packet
 
 from .audio_errors import BadAudioError
 from .backend_audio import NO_SOUND, NOT_WHOLE, BackendAudio, opened
-from .conversion_thread import Source
-from .libav import MuxerOutput
+from .libav import MuxerOutput, ogg_options
 from .ogg_pages import IS_OGG_OPUS_BYTES, OPUS_HEADERS, OggPages, is_ogg_opus
-from .peekable import PeekableReader
+from .peekable import ByteReader, PeekableReader
 from .speech_formats import OPUS_RATE, Encoded
+from .workers.work import Write
 
 PIECE_BYTES = 65536
 PAGES = {"flush_packets": "1", "page_duration": "20000"}
@@ -22,7 +21,7 @@ _PRE_SKIP = struct.Struct("<10xH")
 _ENCODED = Encoded("ogg", "libopus", "s16", OPUS_RATE, 64_000, container_options=PAGES)
 
 
-def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
+def remux_to_ogg(source: ByteReader, write: Write) -> None:
     """Write source as Ogg/Opus: passed through, copied, or encoded if it is not Opus.
 
     Raises:
@@ -40,33 +39,33 @@ def remux_to_ogg(source: Source, write: Callable[[bytes], None]) -> None:
             _ENCODED.encode(audio, write)
 
 
-def _pass(reader: PeekableReader, write: Callable[[bytes], None]) -> None:
+def _pass(reader: PeekableReader, write: Write) -> None:
     """Pass Ogg/Opus through, once it holds sound."""
     pages, held = OggPages(reader), b""
     while piece := pages.read(PIECE_BYTES):
         held += piece
         if pages.packets > OPUS_HEADERS:
-            write(held)
+            write(held, pages.granule / OPUS_RATE)
             held = b""
     if pages.packets <= OPUS_HEADERS:
         raise BadAudioError(NO_SOUND)
     if held:
-        write(held)
+        write(held, pages.granule / OPUS_RATE)
     if not pages.ended:
         raise BadAudioError(NOT_WHOLE)
 
 
-def _copy(audio: BackendAudio, write: Callable[[bytes], None]) -> None:
+def _copy(audio: BackendAudio, write: Write) -> None:
     """Copy Opus packets into Ogg pages."""
     muxer = None
     for packet in audio.decoding.packets():
         if muxer is None:
             muxer = _Muxer(packet.stream)
         if pages := muxer.mux(packet):
-            write(pages)
+            write(pages, muxer.seconds)
     if muxer is None:
         raise BadAudioError(NO_SOUND)
-    write(muxer.finish())
+    write(muxer.finish(), muxer.seconds)
     audio.require_all()
 
 
@@ -75,11 +74,17 @@ class _Muxer:
 
     def __init__(self, came_from: AudioStream) -> None:
         self._written = MuxerOutput()
-        self._file = av.open(self._written, "w", format="ogg", container_options=PAGES)
+        self._file = av.open(
+            self._written, "w", format="ogg", container_options=PAGES | ogg_options()
+        )
         self._stream = self._file.add_stream_from_template(came_from)
         head = came_from.codec_context.extradata or b""
-        (pre_skip,) = _PRE_SKIP.unpack_from(head.ljust(_PRE_SKIP.size, b"\0"))
-        self._samples = -pre_skip
+        self._samples: int = -_PRE_SKIP.unpack_from(head.ljust(_PRE_SKIP.size, b"\0"))[0]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of audio written so far."""
+        return max(self._samples, 0) / OPUS_RATE
 
     def mux(self, packet: "Packet[AudioStream]") -> bytes:
         """Return the bytes of the stream that are ready with packet."""

@@ -12,22 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .backend_audio import BackendAudio, opened
-from .conversion_thread import Convert, Source
 from .libav import Encoder, resampled
-from .peekable import PeekableReader
+from .peekable import ByteReader, PeekableReader
+from .workers.work import Write
 
 OPUS_RATE = 48_000
 PCM_RATE = 24_000
 STREAM_SIZE = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class AudioFormat:
-    """A format that clients may ask for; without convert, the audio is passed through."""
-
-    name: str
-    content_type: str
-    convert: Convert | None
+Convert = Callable[[ByteReader, Write], None]
+"""Reads audio, and writes it in another format; raises BadAudioError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +37,11 @@ class Encoded:
     codec_options: Mapping[str, str] = field(default_factory=dict)
     container_options: Mapping[str, str] = field(default_factory=dict)
 
-    def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
+    def __call__(self, source: ByteReader, write: Write) -> None:
         with opened(PeekableReader(source)) as audio:
             self.encode(audio, write)
 
-    def encode(self, audio: BackendAudio, write: Callable[[bytes], None]) -> None:
+    def encode(self, audio: BackendAudio, write: Write) -> None:
         """Encode all audio; raises BadAudioError, before any write when there is no sound."""
         encoder = Encoder(
             self.container,
@@ -58,9 +53,9 @@ class Encoded:
         )
         for frame in resampled(audio.decoding.frames(), self.sample_format, self.rate):
             if ready := encoder.encode(frame):
-                write(ready)
+                write(ready, encoder.seconds)
         audio.require_sound()
-        write(encoder.finish())
+        write(encoder.finish(), encoder.seconds)
         audio.require_all()
 
 
@@ -70,11 +65,12 @@ class _Samples:
 
     header: bytes = b""
 
-    def __call__(self, source: Source, write: Callable[[bytes], None]) -> None:
-        header = self.header
+    def __call__(self, source: ByteReader, write: Write) -> None:
+        header, samples = self.header, 0
         with opened(PeekableReader(source)) as audio:
             for frame in resampled(audio.decoding.frames(), "s16", PCM_RATE):
-                write(header + bytes(frame.planes[0])[: frame.samples * 2])
+                samples += frame.samples
+                write(header + bytes(frame.planes[0])[: frame.samples * 2], samples / PCM_RATE)
                 header = b""
             audio.require_sound()
             audio.require_all()
@@ -110,14 +106,11 @@ _FLAC = Encoded(
     container_options={"metadata_header_padding": "0"},
 )
 
-FORMATS: Mapping[str, AudioFormat] = {
-    audio_format.name: audio_format
-    for audio_format in (
-        AudioFormat("mp3", "audio/mpeg", _MP3),
-        AudioFormat("opus", "audio/ogg", None),
-        AudioFormat("aac", "audio/aac", _AAC),
-        AudioFormat("flac", "audio/flac", _FLAC),
-        AudioFormat("wav", "audio/wav", _Samples(wav_header())),
-        AudioFormat("pcm", "audio/pcm", _Samples()),
-    )
+CONVERSIONS: Mapping[str, Convert] = {
+    "mp3": _MP3,
+    "aac": _AAC,
+    "flac": _FLAC,
+    "wav": _Samples(wav_header()),
+    "pcm": _Samples(),
 }
+"""By the name of the format."""

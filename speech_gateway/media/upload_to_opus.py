@@ -1,21 +1,20 @@
 """Converts an upload of any usual format to the backend's Ogg/Opus, while it comes."""
 
 import errno
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import av.error
-from av.audio.frame import AudioFrame
 
 from .aiff_and_caf import aiff_in_order, caf_in_order
 from .audio_errors import BadAudioError
 from .container_detection import container_of
-from .conversion_thread import Source
 from .decoding import DECODERS, Decoding
 from .libav import Encoder, NoOtherFileError, open_input, resampled
 from .mp4 import plausible
 from .peekable import ByteReader, PeekableReader
+from .workers.work import Write
 
 OPUS_RATE = 48_000
 BIT_RATE = 144_000
@@ -31,6 +30,16 @@ PROBE_BYTES = 4096
 """Bytes that libav probes for what the headers do not tell, such as MP3's rate."""
 MAX_SECONDS = 4 * 3600.0
 """Seconds of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
+MIN_BYTE_RATE = 16
+"""Bytes of an upload for a second of its audio. FLAC of nothing but digital silence has 24, Opus in
+packets of a byte 33; fewer are made to cost hours of encoding.
+"""
+SECONDS_BEFORE_RATE = 300.0
+"""Seconds of audio before that counts."""
+MAX_UNPACKED = 2
+"""Bytes of packets for a byte of an upload: Matroska's may be compressed, which no audio is."""
+BYTES_BEFORE_UNPACKED = 1024 * 1024
+"""Bytes of packets before that counts."""
 SPOOLED = ("mov", "aiff", "caf")
 KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or AU"
 
@@ -38,56 +47,40 @@ NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
 EMPTY = f"the file is empty; send {KINDS}"
 TOO_LONG = f"the audio is longer than {MAX_SECONDS / 3600:g} hours"
+UNPACKED = "the audio is compressed twice; send it without the container's own compression"
+TOO_FEW_BYTES = f"the audio has fewer than {MIN_BYTE_RATE} bytes a second, as no recording has"
 
 
-class Upload:
-    """The conversion of one upload."""
+class _Upload:
+    """One upload: its bytes are counted, and what is made of them must be in proportion."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        """Seconds of audio converted so far."""
+    def __init__(self, source: ByteReader, write: Write) -> None:
+        self._source = source
+        self._write = write
+        self._bytes = 0
 
-    def convert(self, source: Source, write: Callable[[bytes], None]) -> None:
-        """Convert source; to be run in a thread.
+    def read(self, size: int, /) -> bytes:
+        """Return some bytes, at most size; nothing at the end."""
+        data = self._source.read(size)
+        self._bytes += len(data)
+        return data
 
-        Raises:
-            BadAudioError: source is not audio that can be converted.
-            OSError: the disk failed, where an upload is kept that cannot be read in one pass.
-        """
-        reader = PeekableReader(source)
-        if not (first := reader.read(1)):
-            raise BadAudioError(EMPTY)
-        reader.put_back(first)
-        container = container_of(reader)
-        if container is None:
-            raise BadAudioError(NOT_KNOWN)
-        if container not in SPOOLED:
-            self._convert_file(reader, container, write)
-            return
-        # What tells how to read the audio may be at the file's end.
-        with tempfile.TemporaryFile() as spool:
-            while piece := reader.read(65536):
-                spool.write(piece)
-            spool.flush()
-            file = Spool(spool)
-            try:
-                if (shown := _shown(file, container)) is None:
-                    raise BadAudioError(NO_AUDIO)
-                self._convert_file(shown, container, write)
-            finally:
-                if file.failure is not None:
-                    raise file.failure
-
-    def _convert_file(
-        self, file: ByteReader, container: str, write: Callable[[bytes], None]
-    ) -> None:
+    def convert(self, file: ByteReader, container: str) -> None:
+        """Convert file, which is what the upload is in libav's eyes; raises BadAudioError."""
         try:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
-                self._convert_frames(Decoding(opened).frames(), write)
-        except (av.error.FFmpegError, NoOtherFileError):
+                decoding = Decoding(opened)
+                if (decoding.declared_seconds or 0) > MAX_SECONDS:
+                    raise BadAudioError(TOO_LONG)
+                self._encode(decoding)
+        except NoOtherFileError:
+            raise BadAudioError(NO_AUDIO) from None
+        except av.error.FFmpegError as error:
+            if error.errno == errno.ENOMEM:
+                raise
             raise BadAudioError(NO_AUDIO) from None
 
-    def _convert_frames(self, frames: Iterator[AudioFrame], write: Callable[[bytes], None]) -> None:
+    def _encode(self, decoding: Decoding) -> None:
         encoder = Encoder(
             *("ogg", "libopus"),
             rate=OPUS_RATE,
@@ -95,16 +88,64 @@ class Upload:
             codec_options=CODEC_OPTIONS,
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
-        for frame in resampled(frames, "s16", OPUS_RATE):
+        for frame in resampled(decoding.frames(), "s16", OPUS_RATE):
             pages = encoder.encode(frame)
-            self.seconds = encoder.samples / OPUS_RATE
-            if self.seconds > MAX_SECONDS:
-                raise BadAudioError(TOO_LONG)
+            self._require_proportion(encoder.seconds, decoding.packet_bytes)
             if pages:
-                write(pages)
+                self._write(pages, encoder.seconds)
         if not encoder.samples:
             raise BadAudioError(NO_AUDIO)
-        write(encoder.finish())
+        self._write(encoder.finish(), encoder.seconds)
+
+    def _require_proportion(self, seconds: float, packet_bytes: int) -> None:
+        """Raise BadAudioError when so many seconds and packets cannot be meant by the bytes."""
+        if seconds > MAX_SECONDS:
+            raise BadAudioError(TOO_LONG)
+        if seconds > SECONDS_BEFORE_RATE and seconds * MIN_BYTE_RATE > self._bytes:
+            raise BadAudioError(TOO_FEW_BYTES)
+        if packet_bytes > BYTES_BEFORE_UNPACKED + MAX_UNPACKED * self._bytes:
+            raise BadAudioError(UNPACKED)
+
+
+def convert_upload(
+    source: ByteReader, write: Write, open_spool: Callable[[], BinaryIO] = TemporaryFile
+) -> None:
+    """Convert source to Ogg/Opus.
+
+    Args:
+        open_spool: returns a file on disk, for an upload that cannot be read in one pass.
+
+    Raises:
+        BadAudioError: source is not audio that can be converted.
+        OSError: the disk failed.
+    """
+    upload = _Upload(source, write)
+    reader = PeekableReader(upload)
+    if not (first := reader.read(1)):
+        raise BadAudioError(EMPTY)
+    reader.put_back(first)
+    container = container_of(reader)
+    if container is None:
+        raise BadAudioError(NOT_KNOWN)
+    if container not in SPOOLED:
+        upload.convert(reader, container)
+        return
+    # What tells how to read the audio may be at the file's end.
+    with open_spool() as spool:
+        while piece := reader.read(65536):
+            spool.write(piece)
+        spool.flush()
+        _convert_spooled(upload, Spool(spool), container)
+
+
+def _convert_spooled(upload: _Upload, file: "Spool", container: str) -> None:
+    try:
+        if (shown := _shown(file, container)) is None:
+            raise BadAudioError(NO_AUDIO)
+        upload.convert(shown, container)
+    finally:
+        if file.failure is not None:
+            raise file.failure
 
 
 def _shown(file: "Spool", container: str) -> ByteReader | None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway.embedded.launcher import STOP_TIMEOUT, Engine
+from speech_gateway.child_process import STOP_TIMEOUT
+from speech_gateway.embedded.launcher import Engine
 from speech_gateway.embedded.pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
 from speech_gateway.embedded.synthesis import sentences, speak
 from speech_gateway.errors import StartupError
@@ -21,6 +22,7 @@ from tests.support.client import Response, connect
 from tests.support.engine import StandaloneEngine
 from tests.support.ogg import opus_packets, seconds_of
 from tests.support.polling import until
+from tests.support.process import descendants, is_gone
 from tests.support.program import Program, program, serving_program
 from tests.support.speech import espeak
 
@@ -164,7 +166,7 @@ def test_the_first_page_leaves_before_the_second_sentence_is_spoken() -> None:
 
     pages = speak(voice, "This is the first sentence. And this is the second one.", SpeakPlan())
 
-    assert next(pages).startswith(b"OggS")
+    assert next(pages)[0].startswith(b"OggS")
     assert voice.spoken == 1
     list(pages)
     assert voice.spoken == 2
@@ -214,23 +216,8 @@ def short_path() -> Iterator[Path]:
         yield Path(folder)
 
 
-def children(pid: int) -> list[int]:
-    """Return the processes that descend from pid."""
-    direct = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [int(child) for child in direct] + [
-        grandchild for child in direct for grandchild in children(int(child))
-    ]
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 async def until_gone(family: list[int]) -> None:
-    await until(lambda: [pid for pid in family if not gone(pid)], timeout=30, equals=[])
+    await until(lambda: [pid for pid in family if not is_gone(pid)], timeout=30, equals=[])
 
 
 async def ask(port: int, method: str, path: str, body: bytes | None = None) -> Response:
@@ -242,7 +229,7 @@ async def ask(port: int, method: str, path: str, body: bytes | None = None) -> R
 async def test_the_engine_dies_with_the_gateway_however_that_dies(
     embedded: Program, number: signal.Signals
 ) -> None:
-    family = children(embedded.process.pid)
+    family = descendants(embedded.process.pid)
     assert len(family) >= 2, "the engine and a recognizer"
 
     embedded.signal(number)
@@ -265,10 +252,10 @@ async def test_nothing_is_left_behind_however_the_gateway_ends(
 ) -> None:
     temporary = {"TMPDIR": str(short_path)}
     async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded", **temporary) as run:
-        await until(lambda: children(run.process.pid), timeout=30)
+        await until(lambda: descendants(run.process.pid), timeout=30)
         if when == "while it serves":
             await run.line("listening on")
-        family = children(run.process.pid)
+        family = descendants(run.process.pid)
 
         run.signal(number)
         await run.ended()
@@ -298,7 +285,7 @@ async def test_a_gateway_killed_before_the_engine_serves_leaves_no_folder(
     starting: tuple[Program, Path],
 ) -> None:
     run, temporary = starting
-    family = children(run.process.pid)
+    family = descendants(run.process.pid)
 
     run.signal(signal.SIGKILL)
     await run.ended()
@@ -311,7 +298,7 @@ async def test_a_start_is_given_up_at_once_though_the_engine_hears_nothing(
     starting: tuple[Program, Path],
 ) -> None:
     run, temporary = starting
-    family = children(run.process.pid)
+    family = descendants(run.process.pid)
     os.kill(family[0], signal.SIGSTOP)
 
     run.signal()
@@ -330,7 +317,7 @@ async def test_a_start_is_given_up_at_once_though_the_engine_hears_nothing(
 
 async def test_a_gateway_that_is_told_to_stop_while_the_engine_starts_gives_up() -> None:
     async with program("--listen", "127.0.0.1:0", "--skit-url", "embedded") as run:
-        await until(lambda: children(run.process.pid), timeout=30)
+        await until(lambda: descendants(run.process.pid), timeout=30)
         run.signal()
 
         assert await run.ended() == 0
@@ -351,7 +338,7 @@ async def test_an_engine_that_has_no_place_for_its_socket_is_said_to_have_none(
 
 async def test_an_engine_that_dies_alone_is_told_of_and_started_again(embedded: Program) -> None:
     assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 200
-    engine = children(embedded.process.pid)[0]
+    engine = descendants(embedded.process.pid)[0]
     os.kill(engine, signal.SIGSTOP)  # it cannot be back before it was seen to be gone
     os.kill(engine, signal.SIGKILL)
     await until_gone([engine])
@@ -367,8 +354,8 @@ async def test_the_engine_dies_in_the_middle_of_an_answer(embedded: Program) -> 
     async with await connect(embedded.port) as client:
         client.begin_upload()
         client.chunk(b"OggS")
-        engine = children(embedded.process.pid)[0]
-        await until(lambda: children(engine))
+        engine = descendants(embedded.process.pid)[0]
+        await until(lambda: descendants(engine))
         os.kill(engine, signal.SIGKILL)
 
         assert (await client.response()).status == 502

@@ -4,11 +4,11 @@ import pytest
 
 from speech_gateway.media.audio_errors import BadAudioError
 from speech_gateway.media.backend_audio import NO_AUDIO, NO_SOUND, NOT_WHOLE
-from speech_gateway.media.conversion_thread import Convert
 from speech_gateway.media.remuxing import remux_to_ogg
-from speech_gateway.media.speech_formats import FORMATS
+from speech_gateway.media.speech_formats import CONVERSIONS as TO_FORMATS
+from speech_gateway.media.speech_formats import Convert
 from tests.support.audio import Kind, heard, opus_speech, recorded
-from tests.support.converting import Pieces
+from tests.support.converting import Pieces, Written
 from tests.support.ogg import cut_at_pages, opus_packets
 from tests.support.streamkit import (
     as_streamkit,
@@ -17,9 +17,7 @@ from tests.support.streamkit import (
     without_sound,
 )
 
-CONVERSIONS: dict[str, Convert] = {
-    name: wanted.convert or remux_to_ogg for name, wanted in FORMATS.items()
-}
+CONVERSIONS: dict[str, Convert] = {"opus": remux_to_ogg, **TO_FORMATS}
 EXPERIMENTAL = (("strict", "experimental"),)
 KINDS = {
     "webm": Kind("webm", "libopus", rate=48_000, layout="stereo"),
@@ -39,17 +37,17 @@ each_format = pytest.mark.parametrize("name", CONVERSIONS)
 
 def made(name: str, data: bytes) -> bytes:
     """Return all that data, a whole answer, is converted to."""
-    written = bytearray()
-    CONVERSIONS[name](Pieces(data), written.extend)
-    return bytes(written)
+    written = Written()
+    CONVERSIONS[name](Pieces(data), written)
+    return bytes(written.data)
 
 
 def made_before_failing(name: str, data: bytes) -> tuple[bytes, str]:
     """Return what data is converted to until it fails, and why it does."""
-    written = bytearray()
+    written = Written()
     with pytest.raises(BadAudioError) as caught:
-        CONVERSIONS[name](Pieces(data), written.extend)
-    return bytes(written), str(caught.value)
+        CONVERSIONS[name](Pieces(data), written)
+    return bytes(written.data), str(caught.value)
 
 
 def seconds(name: str, data: bytes) -> float:

@@ -5,10 +5,9 @@ import io
 import av
 import pytest
 
-from speech_gateway.media.conversion_thread import Conversion
 from speech_gateway.media.remuxing import remux_to_ogg, samples_of
 from tests.support.audio import Kind, heard, opus_speech, recorded
-from tests.support.converting import Pieces, read_until, threads
+from tests.support.converting import Pieces, Written, converting, read_until, workers
 from tests.support.ogg import cut_at_pages, opus_packets, packet_samples, pages, seconds_of
 from tests.support.streamkit import recorded_speech
 
@@ -23,9 +22,9 @@ def webm(seconds: float, layout: str = "mono", frame_ms: str = "20") -> bytes:
 
 
 def remuxed(data: bytes) -> bytes:
-    written = bytearray()
-    remux_to_ogg(Pieces(data), written.extend)
-    return bytes(written)
+    written = Written()
+    remux_to_ogg(Pieces(data), written)
+    return bytes(written.data)
 
 
 def packets_in(container: bytes) -> list[bytes]:
@@ -74,13 +73,10 @@ def test_what_is_not_opus_is_encoded() -> None:
 
 @pytest.mark.parametrize("speech", [recorded_speech(), webm(4.8)])
 async def test_the_first_sound_leaves_before_the_second_half_comes(speech: bytes) -> None:
-    async with threads() as pool:
-        conversion = Conversion(remux_to_ogg, pool)
+    async with workers() as pool, converting(pool, "ogg") as conversion:
         await conversion.feed(speech[: len(speech) // 2])
 
         await read_until(conversion, lambda made: made.count(b"OggS") >= 100)
-
-        conversion.close()
 
 
 @pytest.mark.parametrize(

@@ -7,70 +7,52 @@ from collections.abc import Iterator
 import pytest
 
 from speech_gateway.media.audio_errors import BadAudioError
-from speech_gateway.media.conversion_thread import Conversion
-from speech_gateway.media.speech_formats import FORMATS, AudioFormat
+from speech_gateway.media.speech_formats import CONVERSIONS
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
-from tests.support.converting import converted, read_until, threads
+from tests.support.converting import converted, converting, read_until, workers
 from tests.support.ogg import cut_at_pages
 
-CONVERTED = [audio_format for audio_format in FORMATS.values() if audio_format.convert]
 HEADS = {"mp3": b"\xff\xfb", "aac": b"\xff\xf1", "flac": b"fLaC", "wav": b"RIFF"}
 RATES = {"mp3": 48_000, "aac": 48_000, "flac": 24_000, "wav": 24_000, "pcm": 24_000}
 OPUS_HEADERS = 2
 
-each_format = pytest.mark.parametrize("wanted", CONVERTED, ids=lambda wanted: wanted.name)
+each_format = pytest.mark.parametrize("wanted", CONVERSIONS)
 
 
-async def made(wanted: AudioFormat, *pieces: bytes) -> bytes:
-    assert wanted.convert is not None
-    return await converted(wanted.convert, pieces)
+async def made(wanted: str, *pieces: bytes) -> bytes:
+    async with workers() as pool:
+        return await converted(pool, wanted, pieces)
 
 
-def samples(wanted: AudioFormat, data: bytes) -> list[float]:
-    if wanted.name == "pcm":
+def samples(wanted: str, data: bytes) -> list[float]:
+    if wanted == "pcm":
         return [value / 32768 for (value,) in struct.iter_unpack("<h", data)]
     decoded, rate = heard(data)
-    assert rate == RATES[wanted.name]
+    assert rate == RATES[wanted]
     return decoded
 
 
-def test_formats_are_openai_s() -> None:
-    assert {name: wanted.content_type for name, wanted in FORMATS.items()} == {
-        "mp3": "audio/mpeg",
-        "opus": "audio/ogg",
-        "aac": "audio/aac",
-        "flac": "audio/flac",
-        "wav": "audio/wav",
-        "pcm": "audio/pcm",
-    }
-    assert FORMATS["opus"].convert is None
-
-
 @each_format
-async def test_the_first_audio_leaves_with_the_first_100_ms(wanted: AudioFormat) -> None:
-    assert wanted.convert is not None
+async def test_the_first_audio_leaves_with_the_first_100_ms(wanted: str) -> None:
     pages = cut_at_pages(opus_speech(1.0))
-    async with threads() as pool:
-        conversion = Conversion(wanted.convert, pool)
+    async with workers() as pool, converting(pool, wanted) as conversion:
         for page in pages[: OPUS_HEADERS + 5]:
             await conversion.feed(page)
 
         first = await read_until(conversion, lambda made: len(made) >= 100)
-
-        conversion.close()
-    assert first.startswith(HEADS.get(wanted.name, b""))
+    assert first.startswith(HEADS.get(wanted, b""))
 
 
 @each_format
 @pytest.mark.parametrize("seconds", [0.01, 0.5, 1.237, 2.0])
-async def test_it_lasts_as_long_as_the_speech(wanted: AudioFormat, seconds: float) -> None:
+async def test_it_lasts_as_long_as_the_speech(wanted: str, seconds: float) -> None:
     decoded = samples(wanted, await made(wanted, opus_speech(seconds)))
 
-    assert len(decoded) / RATES[wanted.name] == pytest.approx(seconds, abs=0.05)
+    assert len(decoded) / RATES[wanted] == pytest.approx(seconds, abs=0.05)
 
 
 @each_format
-async def test_however_the_speech_is_cut_the_bytes_are_the_same(wanted: AudioFormat) -> None:
+async def test_however_the_speech_is_cut_the_bytes_are_the_same(wanted: str) -> None:
     speech = opus_speech(0.5)
 
     whole = await made(wanted, speech)
@@ -88,8 +70,8 @@ def strays(decoded: list[float], rate: int) -> Iterator[float]:
 
 
 @each_format
-async def test_a_tone_has_no_click_in_it(wanted: AudioFormat) -> None:
-    rate = RATES[wanted.name]
+async def test_a_tone_has_no_click_in_it(wanted: str) -> None:
+    rate = RATES[wanted]
     decoded = samples(wanted, await made(wanted, *cut_at_pages(opus_speech(2.0))))
     middle = decoded[rate // 5 : -rate // 5]
 
@@ -109,7 +91,7 @@ def test_one_sample_lost_would_be_a_click() -> None:
 async def test_what_loses_nothing_is_the_speech_sample_by_sample(name: str) -> None:
     speech = opus_speech(1.0)
     reference, _ = heard(speech)
-    decoded = samples(FORMATS[name], await made(FORMATS[name], speech))
+    decoded = samples(name, await made(name, speech))
     inner = range(1000, len(decoded) - 1000)
 
     assert max(abs(decoded[i] - reference[2 * i]) for i in inner) < 0.002
@@ -117,13 +99,13 @@ async def test_what_loses_nothing_is_the_speech_sample_by_sample(name: str) -> N
 
 @pytest.mark.parametrize("name", ["flac", "wav"])
 async def test_there_is_one_header(name: str) -> None:
-    data = await made(FORMATS[name], *cut_at_pages(opus_speech(1.0)))
+    data = await made(name, *cut_at_pages(opus_speech(1.0)))
 
     assert data.count(HEADS[name]) == 1
 
 
 async def test_a_wav_says_that_its_length_is_not_known() -> None:
-    data = await made(FORMATS["wav"], opus_speech(0.1))
+    data = await made("wav", opus_speech(0.1))
 
     assert data[:4] + data[8:16] == b"RIFFWAVEfmt "
     assert struct.unpack_from("<IHHIIHH", data, 16) == (16, 1, 1, 24_000, 48_000, 2, 16)
@@ -134,9 +116,7 @@ async def test_a_wav_says_that_its_length_is_not_known() -> None:
 
 @each_format
 @pytest.mark.parametrize("garbage", [b"", b"Internal Server Error", bytes(5000)])
-async def test_what_is_no_speech_is_a_failure_in_a_sentence(
-    wanted: AudioFormat, garbage: bytes
-) -> None:
+async def test_what_is_no_speech_is_a_failure_in_a_sentence(wanted: str, garbage: bytes) -> None:
     with pytest.raises(BadAudioError) as caught:
         await made(wanted, garbage)
 

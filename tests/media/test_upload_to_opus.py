@@ -8,7 +8,6 @@ from random import Random
 import pytest
 
 from speech_gateway.media.audio_errors import BadAudioError
-from speech_gateway.media.conversion_thread import Conversion
 from speech_gateway.media.decoding import STRANGE_RATE, TOO_MANY_CHANNELS
 from speech_gateway.media.upload_to_opus import (
     EMPTY,
@@ -17,7 +16,7 @@ from speech_gateway.media.upload_to_opus import (
     NO_AUDIO,
     NOT_KNOWN,
     TOO_LONG,
-    Upload,
+    convert_upload,
 )
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
@@ -41,7 +40,14 @@ from tests.support.containers import (
 from tests.support.containers import (
     data as caf_data,
 )
-from tests.support.converting import Pieces, converted, read_until, threads
+from tests.support.converting import (
+    Pieces,
+    Written,
+    converted,
+    converting,
+    read_until,
+    workers,
+)
 from tests.support.ogg import opus_packets, packet_samples, pages
 from tests.support.streamkit import as_streamkit, recorded_speech
 
@@ -95,11 +101,11 @@ JUNKS = {
 }
 
 
-def uploaded(data: bytes) -> tuple[Upload, bytes]:
-    """Return a conversion that is over, and what it made."""
-    upload, made = Upload(), bytearray()
-    upload.convert(Pieces(data), made.extend)
-    return upload, bytes(made)
+def uploaded(data: bytes) -> tuple[Written, bytes]:
+    """Return what a conversion has written."""
+    written = Written()
+    convert_upload(Pieces(data), written)
+    return written, bytes(written.data)
 
 
 def refusal(data: bytes) -> str:
@@ -125,13 +131,10 @@ def test_any_kind_becomes_mono_opus_in_pages_of_20_ms(name: str) -> None:
 @pytest.mark.parametrize("name", STREAMED)
 async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
     data = recorded(STREAMED[name], SECONDS_LONG)
-    async with threads() as pool:
-        conversion = Conversion(Upload().convert, pool)
+    async with workers() as pool, converting(pool, "upload") as conversion:
         await conversion.feed(data[: len(data) // 2])
 
         await read_until(conversion, lambda made: made.count(b"OggS") >= 10)
-
-        conversion.close()
 
 
 @pytest.mark.parametrize("seconds", [3.0, 3.005])
@@ -150,7 +153,8 @@ def test_a_pause_is_made_of_packets_that_a_backend_does_not_drop(seconds: float)
 async def test_it_makes_no_difference_how_an_upload_is_cut() -> None:
     data = recorded(STREAMED["mp3"], 1.0)
 
-    made = await converted(Upload().convert, (data[at : at + 1] for at in range(len(data))))
+    async with workers() as pool:
+        made = await converted(pool, "upload", (data[at : at + 1] for at in range(len(data))))
 
     # But for the stream's serial number, which is drawn, and the checksums over it.
     assert opus_packets(made) == opus_packets(uploaded(data)[1])

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from speech_gateway.media.audio_errors import BadAudioError
-from speech_gateway.media.upload_to_opus import Upload
-from tests.support.converting import Pieces
+from speech_gateway.media.upload_to_opus import convert_upload
+from tests.support.converting import Pieces, Written
 
 SAFETY_BYTES = 1 << 30
 """That the process may ask for; a file that claims it all harms no other test."""
@@ -38,15 +38,14 @@ def _peak() -> int:
 
 
 def _main(path: str) -> None:
-    data, refusal, written = Path(path).read_bytes(), None, bytearray()
+    data, refusal, written = Path(path).read_bytes(), None, Written()
     before = _peak()
     resource.setrlimit(resource.RLIMIT_AS, (before + SAFETY_BYTES, before + SAFETY_BYTES))
-    upload = Upload()
     try:
-        upload.convert(Pieces(data), written.extend)
+        convert_upload(Pieces(data), written)
     except BadAudioError as error:
         refusal = str(error)
-    outcome = {"refusal": refusal, "seconds": upload.seconds, "grown": _peak() - before}
+    outcome = {"refusal": refusal, "seconds": written.seconds, "grown": _peak() - before}
     sys.stdout.write(json.dumps(outcome))
 
 

@@ -1,16 +1,19 @@
-"""Conversions driven from a test, and pools that tell whether a thread was left behind."""
+"""Conversions driven from a test: in this process, or by media workers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
-from speech_gateway.media.conversion_thread import Conversion, Convert, Source
+from speech_gateway.media.workers.conversion import Conversion
+from speech_gateway.media.workers.ends import End
+from speech_gateway.media.workers.pool import WorkerPool
 
+GATEWAY_JOBS = "speech_gateway.media.gateway_jobs"
+MAX_FILE = 32 * 1024 * 1024
 SECONDS = 20.0
 
 
-class Pieces(Source):
+class Pieces:
     """A source that holds all of its input, and counts what was read."""
 
     def __init__(self, data: bytes, most: int = 1 << 20) -> None:
@@ -18,20 +21,49 @@ class Pieces(Source):
         self._most = most
         self.at = 0
 
-    def read(self, size: int = -1) -> bytes:
-        size = min(size if size >= 0 else self._most, self._most)
+    def read(self, size: int, /) -> bytes:
+        size = min(size, self._most)
         taken = self._data[self.at : self.at + size]
         self.at += len(taken)
         return taken
 
 
+class Written:
+    """What a conversion has written."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self.data = bytearray()
+
+    def __call__(self, data: bytes, seconds: float, /) -> None:
+        self.data += data
+        self.seconds = seconds
+
+
 @asynccontextmanager
-async def threads(count: int = 1) -> AsyncIterator[ThreadPoolExecutor]:
-    """Yield a pool; fail when its threads do not end by themselves afterwards."""
-    pool = ThreadPoolExecutor(count)
-    yield pool
-    async with asyncio.timeout(SECONDS):
-        await asyncio.get_running_loop().run_in_executor(None, pool.shutdown)
+async def workers(
+    jobs: str = GATEWAY_JOBS,
+    *,
+    file_bytes: int = MAX_FILE,
+    on_end: Callable[[End], None] = lambda _: None,
+) -> AsyncIterator[WorkerPool]:
+    """Yield a pool of media workers that do the jobs of a module."""
+    pool = WorkerPool(jobs, file_bytes=file_bytes, on_end=on_end)
+    try:
+        await pool.start()
+        yield pool
+    finally:
+        await pool.stop()
+
+
+@asynccontextmanager
+async def converting(pool: WorkerPool, job: str) -> AsyncIterator[Conversion]:
+    """Yield a conversion, which is over afterwards."""
+    conversion = Conversion(pool, job)
+    try:
+        yield conversion
+    finally:
+        await conversion.close()
 
 
 async def read_until(conversion: Conversion, enough: Callable[[bytes], bool]) -> bytes:
@@ -54,15 +86,11 @@ async def rest(conversion: Conversion) -> bytes:
     return data
 
 
-async def converted(convert: Convert, pieces: Iterable[bytes]) -> bytes:
+async def converted(pool: WorkerPool, job: str, pieces: Iterable[bytes]) -> bytes:
     """Return what pieces are converted to, fed and read at the same time."""
-    async with threads() as pool:
-        conversion = Conversion(convert, pool)
-        try:
-            reading = asyncio.create_task(rest(conversion))
-            for piece in pieces:
-                await conversion.feed(piece)
-            conversion.end()
-            return await reading
-        finally:
-            conversion.close()
+    async with converting(pool, job) as conversion:
+        reading = asyncio.create_task(rest(conversion))
+        for piece in pieces:
+            await conversion.feed(piece)
+        await conversion.end()
+        return await reading

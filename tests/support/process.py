@@ -1,5 +1,6 @@
 """What tests, soak and benchmark want of a process: a port, a moment, its memory."""
 
+import os
 import re
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -44,3 +45,37 @@ def resident(pid: int, *, peak: bool = False) -> int:
     """Return the process's resident bytes, now or at their most."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(re.findall(rf"{'VmHWM' if peak else 'VmRSS'}:\s+(\d+)", status)[0]) * 1024
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that pid has started, and that are there."""
+    try:
+        return [int(pid) for pid in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the processes that descend from pid, the children of each behind it."""
+    direct = children(pid)
+    return direct + [further for child in direct for further in descendants(child)]
+
+
+def is_gone(pid: int) -> bool:
+    """Return whether a process has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has taken."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def ended_processor_seconds(pid: int) -> float:
+    """Return the processor time of a process's children that have ended."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

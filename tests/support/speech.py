@@ -64,4 +64,6 @@ def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(b"".join(speak(espeak(), sys.argv[1], SpeakPlan())))
+    sys.stdout.buffer.write(
+        b"".join(pages for pages, _ in speak(espeak(), sys.argv[1], SpeakPlan()))
+    )

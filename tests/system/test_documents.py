@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.api.openai.audio_formats import FORMATS
 from speech_gateway.config.options import OPTIONS
-from speech_gateway.media.speech_formats import FORMATS
 from speech_gateway.metrics import KNOWN_CODES
 from tests.support.documents import (
     ALL,

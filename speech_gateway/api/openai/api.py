@@ -3,6 +3,8 @@
 from aiohttp import web
 
 from ...config.settings import Settings
+from ...media.workers.pool import WorkerPool
+from ...metrics import METRICS
 from ...pipelines import voices
 from ...upstream.client import UPSTREAM_CLIENT
 from ..base import Api, add_route
@@ -23,6 +25,8 @@ PAGES = {
     "/v1/audio/voices": model_lists.voices,
     "/v1/audio/speech/voices": model_lists.voices,
 }
+JOBS = "speech_gateway.media.gateway_jobs"
+"""Named, not imported: it imports the codecs, which are for the media workers alone."""
 OPTIONAL_SLASH = "{slash:/?}"
 WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
 """Paths that clients request when their base URL lacks the /v1 at its end."""
@@ -61,11 +65,15 @@ class OpenAIApi(Api):
         app[RESOURCES] = resources = Resources(
             app[UPSTREAM_CLIENT],
             self._voices,
+            WorkerPool(
+                JOBS,
+                file_bytes=self._settings.max_upload_bytes,
+                on_end=app[METRICS].converted,
+            ),
             tts=self._settings.pipelines["tts"],
             stt=self._settings.pipelines["stt"],
-            threads=self._settings.max_concurrency,
         )
-        app.on_cleanup.append(resources.close)
+        app.cleanup_ctx.append(resources.running)
         for path, page in PAGES.items():
             add_page(app, path + OPTIONAL_SLASH, page)
         for endpoint, handler in ((SPEECH, speech), (TRANSCRIPTIONS, transcriptions)):

@@ -12,7 +12,7 @@ from tempfile import SpooledTemporaryFile
 from aiohttp import web
 
 from ...media.audio_errors import BadAudioError, ConversionFailedError
-from ...media.conversion_thread import Conversion
+from ...media.workers.conversion import Conversion
 from ...tasks import cancel_and_wait
 from .error_format import FieldError, cannot_keep
 from .transcription_form import FILE
@@ -49,13 +49,13 @@ class Recording:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._conversion.close()
         try:
             await cancel_and_wait(*self._tasks)
         finally:
             with contextlib.suppress(OSError):  # a full disk fails again for what it has not taken
                 self._kept.close()
             self._upload.close()
+            await self._conversion.close()
 
     async def begin(self) -> None:
         """Read up to the audio, and for a moment longer when the language was not told before it.
@@ -114,7 +114,7 @@ class Recording:
         """Feed the upload to the conversion."""
         try:
             await self._conversion.feed_all(self._upload.audio())
-        except web.HTTPException as error:
+        except Exception as error:  # noqa: BLE001 - raised where the audio is read
             self._fail(error)
         finally:
             self.complete.set()
@@ -135,6 +135,8 @@ class Recording:
             self._fail(web.HTTPInternalServerError(text=f"{error}\n"))
         except OSError as error:
             self._fail(cannot_keep(error))
+        except Exception as error:  # noqa: BLE001 - raised where the audio is read
+            self._fail(error)
         self._ended = True
         self._changed.set()
 

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Mapping
 
 from aiohttp import web
 
+from ...media.workers.pool import WorkerPool
 from ...pipelines import Pipeline
 from ...pipelines.voices import Voices
 from ...upstream.client import UpstreamClient
@@ -17,15 +17,21 @@ MAX_TEMPLATES = 256
 
 
 class Resources:
-    """The voices, the conversion threads, and the templates of calls to the pipelines."""
+    """The voices, the media workers, and the templates of calls to the pipelines."""
 
     def __init__(
-        self, client: UpstreamClient, voices: Voices, *, tts: Pipeline, stt: Pipeline, threads: int
+        self,
+        client: UpstreamClient,
+        voices: Voices,
+        workers: WorkerPool,
+        *,
+        tts: Pipeline,
+        stt: Pipeline,
     ) -> None:
         self.voices = voices
         self.parsing = asyncio.Lock()
         """Held while a JSON body is parsed, which takes several times its size in memory."""
-        self.pool = ThreadPoolExecutor(threads, thread_name_prefix="conversion")
+        self.workers = workers
         self._client = client
         self._tts, self._stt = tts, stt
         self._language = stt.param("language")
@@ -45,9 +51,13 @@ class Resources:
         """Return language if it has to be set on the pipeline; None if it is the pipeline's own."""
         return None if language == self._language else language
 
-    async def close(self, _app: web.Application) -> None:
-        """End the threads; the requests that used them have ended."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+    async def running(self, _app: web.Application) -> AsyncIterator[None]:
+        """Start the media workers' server, and end it with the application (``cleanup_ctx``)."""
+        try:
+            await self.workers.start()
+            yield
+        finally:
+            await self.workers.stop()
 
     def _template(
         self, key: tuple[str, *tuple[object, ...]], base: Pipeline, params: Mapping[str, object]

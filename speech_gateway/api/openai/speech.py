@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from concurrent.futures import Executor
 
 from aiohttp import web
 
 from ...errors import UpstreamError
 from ...exchange import EXCHANGE, REQUEST_ID
 from ...media.audio_errors import BadAudioError, ConversionFailedError
-from ...media.conversion_thread import Conversion, Convert
 from ...media.ogg_pages import is_ogg_opus
-from ...media.remuxing import remux_to_ogg
+from ...media.workers.conversion import Conversion
+from ...media.workers.pool import WorkerPool
 from ...relay import AnswerFormat, Body, PassedThrough, first_sound, relay
 from ...server.response_writer import ResponseWriter, Transform
 from ...tasks import cancel_and_wait
@@ -23,6 +22,9 @@ from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM, AudioEvents
 from .speech_request import SPEECH_REQUEST, SpeechRequest
 
+TO_OGG = "ogg"
+"""The media workers' job."""
+
 
 async def speech(request: web.Request) -> web.StreamResponse:
     """Have the text spoken, and stream the audio back in the requested format."""
@@ -30,15 +32,15 @@ async def speech(request: web.Request) -> web.StreamResponse:
     template = resources.speech_template(wanted.voice, wanted.speed)
     async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
         await call.send_whole(exchange.text)
-        return await relay(request, call, _format(wanted, resources.pool))
+        return await relay(request, call, _format(wanted, resources.workers))
 
 
-def _format(wanted: SpeechRequest, pool: Executor) -> AnswerFormat:
+def _format(wanted: SpeechRequest, workers: WorkerPool) -> AnswerFormat:
     def body(call: Call) -> Body:
         transform = AudioEvents() if wanted.events else None
-        if wanted.format.convert is None:
-            return OggOpus(call, transform, pool)
-        return Converted(call, transform, wanted.format.convert, pool)
+        if wanted.format.job is None:
+            return OggOpus(call, transform, workers)
+        return Converted(call, transform, Conversion(workers, wanted.format.job))
 
     if wanted.events:
         return AnswerFormat(body, EVENT_STREAM, error_event)
@@ -48,10 +50,10 @@ def _format(wanted: SpeechRequest, pool: Executor) -> AnswerFormat:
 class OggOpus:
     """The backend's audio as Ogg/Opus: passed through if it is that already, else converted."""
 
-    def __init__(self, call: Call, transform: Transform | None, pool: Executor) -> None:
+    def __init__(self, call: Call, transform: Transform | None, workers: WorkerPool) -> None:
         self.transform = transform
         self._call = call
-        self._pool = pool
+        self._workers = workers
         self._body: Body | None = None
 
     async def open(self, answer: Answer) -> None:
@@ -61,7 +63,8 @@ class OggOpus:
             self._body = PassedThrough(self._call, self.transform, opening)
             await self._body.open(answer)
             return
-        self._body = converted = Converted(self._call, self.transform, remux_to_ogg, self._pool)
+        conversion = Conversion(self._workers, TO_OGG)
+        self._body = converted = Converted(self._call, self.transform, conversion)
         await converted.begin(opening)
 
     async def relay(self, writer: ResponseWriter) -> None:
@@ -78,12 +81,10 @@ class OggOpus:
 class Converted:
     """The backend's audio, converted as it comes; the head waits for the first converted bytes."""
 
-    def __init__(
-        self, call: Call, transform: Transform | None, convert: Convert, pool: Executor
-    ) -> None:
+    def __init__(self, call: Call, transform: Transform | None, conversion: Conversion) -> None:
         self.transform = transform
         self._call = call
-        self._conversion = Conversion(convert, pool)
+        self._conversion = conversion
         self._feeding: asyncio.Task[None] | None = None
         self._opening = b""
 
@@ -110,10 +111,12 @@ class Converted:
         await writer.end(b"")
 
     async def close(self) -> None:
-        """Give the conversion up."""
-        self._conversion.close()
-        if self._feeding is not None:
-            await cancel_and_wait(self._feeding)
+        """Give the conversion up, and wait until its worker is gone."""
+        try:
+            if self._feeding is not None:
+                await cancel_and_wait(self._feeding)
+        finally:
+            await self._conversion.close()
 
     async def _read(self) -> bytes:
         assert self._feeding is not None

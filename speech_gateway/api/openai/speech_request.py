@@ -10,12 +10,12 @@ from aiohttp import web
 
 from ...endpoints import READ_METHODS
 from ...exchange import EXCHANGE, Exchange
-from ...media.speech_formats import FORMATS, AudioFormat
 from ...middlewares import Handler, Step
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
 from ...server.request_body import RequestBody
 from ...speakable_text import NoTextError, TextTooLongError, speakable
 from .audio_endpoints import SPEECH
+from .audio_formats import FORMATS, AudioFormat
 from .error_format import FieldError
 
 DEFAULT_FORMAT = "mp3"

@@ -8,8 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from ...exchange import EXCHANGE, REQUEST_ID
-from ...media.conversion_thread import Conversion
-from ...media.upload_to_opus import Upload as AudioConversion
+from ...media.workers.conversion import Conversion
 from ...relay import AnswerFormat, PassedThrough, backend_error, relay
 from ...tasks import cancel_and_wait
 from ...upstream.answer_head import Answer
@@ -24,13 +23,16 @@ from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, Transcr
 from .transcription_fields import TranscriptionFields
 from .upload_start import UPLOAD, open_upload
 
+UPLOAD_JOB = "upload"
+"""What the media workers call the conversion of an upload."""
+
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Have the audio transcribed while it comes, and answer with the transcript."""
     resources = request.app[RESOURCES]
     upload = request.get(UPLOAD) or open_upload(request)
-    audio = AudioConversion()
-    async with Recording(upload, Conversion(audio.convert, resources.pool)) as recording:
+    conversion = Conversion(resources.workers, UPLOAD_JOB)
+    async with Recording(upload, conversion) as recording:
         await recording.begin()
         while True:
             try:
@@ -40,7 +42,7 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
                 continue
     if not isinstance(heard, Transcript):
         return heard
-    heard.duration = audio.seconds
+    heard.duration = conversion.seconds
     return respond(heard, upload.fields.response_format)
 
 

@@ -1,0 +1,57 @@
+"""The jobs of the gateway's media workers."""
+
+import importlib
+import io
+import pkgutil
+import wave
+
+import av
+
+from .remuxing import remux_to_ogg
+from .speech_formats import CONVERSIONS, Convert
+from .upload_to_opus import convert_upload
+from .workers.work import Job, Jobs, Work
+
+
+def load() -> Jobs:
+    """Return the jobs; those that make a format have the format's name."""
+    warm_up()
+    conversions = {"ogg": remux_to_ogg, **CONVERSIONS}
+    return Jobs({"upload": _upload, **{name: _job(to) for name, to in conversions.items()}})
+
+
+def warm_up() -> None:
+    """Do what is done once: a worker can import nothing any more, and has no time to lose."""
+    for module in pkgutil.iter_modules(av.__path__, f"{av.__name__}."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    speech = io.BytesIO()
+    convert_upload(io.BytesIO(_silence()), lambda pages, _: _keep(speech, pages))
+    for convert in CONVERSIONS.values():
+        convert(io.BytesIO(speech.getvalue()), lambda _, __: None)
+
+
+def _silence() -> bytes:
+    """Return a WAV of a tenth of a second."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(3_200))
+    return made.getvalue()
+
+
+def _keep(made: io.BytesIO, data: bytes) -> None:
+    made.write(data)
+
+
+def _upload(work: Work) -> None:
+    convert_upload(work.source, work.write, work.open_spool)
+
+
+def _job(convert: Convert) -> Job:
+    def job(work: Work) -> None:
+        convert(work.source, work.write)
+
+    return job

@@ -1,0 +1,149 @@
+"""The process that forks workers: ``python -m speech_gateway.media.workers.fork_server``.
+
+It is started by the gateway, with nothing of the gateway's memory, has imported the codecs, and
+never reads media itself. A few workers are forked ahead, and wait for an order. It ends when the
+gateway does, and its workers with it.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import messages, sandbox, worker
+from .sandbox import Sandbox
+from .work import Job, Jobs
+
+SPARE_WORKERS = 2
+"""Workers forked ahead: forking takes some milliseconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A worker that waits for an order."""
+
+    pid: int
+    orders: socket.socket
+
+
+class ForkServer:
+    """Forks workers, gives them orders, kills them when told, and tells how they ended."""
+
+    def __init__(self, control: socket.socket, jobs: Mapping[str, Job], sandbox: Sandbox) -> None:
+        self._control = control
+        self._jobs = jobs
+        self._sandbox = sandbox
+        self._spares: list[_Spare] = []
+        self._number_of: dict[int, int] = {}
+        """The order's number, by the process of its worker."""
+
+    def serve(self) -> None:
+        """Serve until the gateway has ended or closed its side."""
+        woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(wakes)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            selector.register(woken, selectors.EVENT_READ)
+            self._fork_spares()
+            while True:
+                for key, _ in selector.select():
+                    if key.fd == woken:
+                        os.read(woken, 1024)
+                        self._tell_ended()
+                    elif not self._take_message():
+                        return
+
+    def _take_message(self) -> bool:
+        """Do what the gateway says; return whether it is there."""
+        message, fds = messages.receive(self._control)
+        if message is None:
+            return False
+        if "kill" in message:
+            self._kill(message["kill"])
+        else:
+            self._start(message, fds[0])
+            os.close(fds[0])
+            self._fork_spares()
+        return True
+
+    def _start(self, order: dict[str, Any], link: int) -> None:
+        spare = self._take_spare()
+        self._number_of[spare.pid] = order["number"]
+        with spare.orders, contextlib.suppress(OSError):  # it has died, which is told in a moment
+            messages.send(spare.orders, link, **order)
+
+    def _take_spare(self) -> _Spare:
+        return self._spares.pop() if self._spares else self._fork()
+
+    def _fork_spares(self) -> None:
+        while len(self._spares) < SPARE_WORKERS:
+            self._spares.append(self._fork())
+
+    def _fork(self) -> _Spare:
+        ours, theirs = messages.pair()
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            worker.run(server, theirs, self._jobs, self._sandbox)
+        theirs.close()
+        return _Spare(pid, ours)
+
+    def _kill(self, number: int) -> None:
+        for pid, running in self._number_of.items():
+            if running == number:
+                os.kill(pid, signal.SIGKILL)  # not waited for yet, so the number is its own
+
+    def _tell_ended(self) -> None:
+        """Tell of the workers that have ended."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            number = self._number_of.pop(pid, None)
+            if number is not None:
+                messages.send(self._control, ended=number, status=status)
+            else:
+                self._drop_spare(pid)
+
+    def _drop_spare(self, pid: int) -> None:
+        """Forget a spare that has ended; another is forked after the next order, lest it spins."""
+        for spare in self._spares:
+            if spare.pid == pid:
+                spare.orders.close()
+                self._spares.remove(spare)
+                return
+
+
+def main() -> None:
+    """Serve the gateway at the other end of a channel; arguments are a JSON object."""
+    # Who stops the gateway may signal all of its processes, and streams are to finish first.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    arguments = json.loads(sys.argv[1])
+    control = socket.socket(fileno=arguments["control"])
+    control.set_inheritable(False)
+    jobs: Jobs = importlib.import_module(arguments["jobs"]).load()
+    confined, lacks = sandbox.prepare(arguments["file_bytes"], jobs.readable, worker.MOST_FDS)
+    gc.collect()
+    gc.freeze()  # workers share the pages that the collector would write to
+    messages.send(control, ready=True, lacks=lacks)
+    with contextlib.suppress(ConnectionError):
+        ForkServer(control, jobs.by_name, confined).serve()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""Starts workers for the gateway, and keeps the fork server running that they come from."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import socket
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+from ... import child_process
+from ...errors import StartupError
+from ...tasks import cancel_and_wait
+from ...timeout_checker import TimeoutChecker
+from ..audio_errors import BROKEN, ConversionFailedError
+from . import messages
+from .ends import End
+from .work import Options
+
+START_TIMEOUT = 30.0
+RESTART_TIMEOUT = 5.0
+"""Seconds that a conversion waits for a fork server that is being started again."""
+STALL_TIMEOUT = 30.0
+"""Seconds without a byte from a worker that has something to do."""
+KILL_TIMEOUT = 10.0
+"""Seconds after which a fork server that has not killed a worker is killed itself."""
+LOST = -1
+"""The status of a worker whose fork server ended, and it with it."""
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """A worker that has an order."""
+
+    def __init__(self, link: socket.socket, number: int, pool: "WorkerPool") -> None:
+        self.link = link
+        """The gateway's end; it does not block."""
+        self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        """The status of its process (wait(2)), or LOST."""
+        self._number = number
+        self._pool = pool
+
+    def kill(self) -> None:
+        """Have it killed; harmless when it has ended."""
+        if not self.ended.done():
+            self._pool.kill(self._number)
+
+    async def gone(self) -> int:
+        """Wait until it has ended; return its status."""
+        try:
+            async with asyncio.timeout(KILL_TIMEOUT):
+                return await asyncio.shield(self.ended)
+        except TimeoutError:
+            log.error("the media workers' server is stuck; killing it")
+            self._pool.kill_server()
+            return await asyncio.shield(self.ended)
+
+
+class WorkerPool:
+    """Workers for the jobs of one module.
+
+    Args:
+        jobs: the name of a module with a function ``load`` (``work.Job``).
+        file_bytes: the most that a worker may write to disk.
+        on_end: is told how each conversion ended.
+    """
+
+    def __init__(
+        self, jobs: str, *, file_bytes: int, on_end: Callable[[End], None] = lambda _: None
+    ) -> None:
+        self.on_end = on_end
+        self.stalls = TimeoutChecker(STALL_TIMEOUT)
+        self._arguments = {"jobs": jobs, "file_bytes": file_bytes}
+        self._numbers = count()
+        self._workers: dict[int, Worker] = {}
+        self._control: socket.socket | None = None
+        """The channel to a fork server that is ready."""
+        self._process: Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._ready = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start the fork server; raises StartupError."""
+        process = await self._spawn()
+        self._keeper = asyncio.create_task(
+            child_process.keep_running("the media workers' server", process, self._spawn)
+        )
+
+    async def stop(self) -> None:
+        """End the fork server, and all workers with it."""
+        self.stalls.stop()
+        if self._keeper is not None:
+            await cancel_and_wait(self._keeper)
+        self._disconnect()
+        if self._process is not None:
+            await child_process.kill(self._process)
+
+    async def worker(self, job: str, options: Options) -> Worker:
+        """Return a worker that does a job.
+
+        Raises:
+            ConversionFailedError: there is none to be had.
+        """
+        try:
+            async with asyncio.timeout(RESTART_TIMEOUT):
+                await self._ready.wait()
+            return self._order(job, options)
+        except TimeoutError:
+            log.error("no media worker can be had: their server does not run")
+        except OSError as error:
+            log.error("no media worker can be had: %s", error)
+        raise ConversionFailedError(BROKEN)
+
+    def kill(self, number: int) -> None:
+        """Have a worker killed."""
+        if self._control is not None:
+            with contextlib.suppress(OSError):  # a server that is stuck is noticed in a moment
+                messages.send(self._control, kill=number)
+
+    def kill_server(self) -> None:
+        """Kill the fork server, and all workers with it; it is started again."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+
+    def _order(self, job: str, options: Options) -> Worker:
+        assert self._control is not None
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        number = next(self._numbers)
+        with theirs:
+            try:
+                messages.send(
+                    self._control, theirs.fileno(), number=number, job=job, options=options
+                )
+            except OSError:
+                ours.close()
+                raise
+        self._workers[number] = worker = Worker(ours, number, self)
+        return worker
+
+    async def _spawn(self) -> Process:
+        ours, theirs = messages.pair()
+        ours.setblocking(False)
+        with theirs:
+            try:
+                self._process = process = await self._execute(theirs)
+            except OSError as error:
+                ours.close()
+                raise StartupError(
+                    f"the media workers' server cannot be started: {error.strerror}"
+                ) from error
+        try:
+            ready = await self._first_message(ours)
+        except BaseException:
+            ours.close()
+            await child_process.kill(process)
+            raise
+        for lack in ready["lacks"]:
+            log.warning("media workers %s", lack)
+        self._connect(ours)
+        return process
+
+    async def _execute(self, control: socket.socket) -> Process:
+        arguments = {**self._arguments, "control": control.fileno()}
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", f"{__package__}.fork_server", json.dumps(arguments)),
+            stdin=DEVNULL,
+            stdout=DEVNULL,
+            pass_fds=[control.fileno()],
+            env=_environment(),  # no secret of the gateway's
+            start_new_session=True,  # a terminal's Ctrl-C is for the gateway, which drains first
+        )
+
+    async def _first_message(self, control: socket.socket) -> dict[str, Any]:
+        message = None
+        readable = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_reader(control, readable.set)
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                await readable.wait()
+            message, _ = messages.receive(control)
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            loop.remove_reader(control)
+        if message is None:
+            raise StartupError("the media workers did not start; their server's words are above")
+        return message
+
+    def _connect(self, control: socket.socket) -> None:
+        self._control = control
+        asyncio.get_running_loop().add_reader(control, self._take_messages)
+        self._ready.set()
+
+    def _disconnect(self) -> None:
+        """Give up the fork server, which ends when it notices; its workers end with it."""
+        self._ready.clear()
+        if self._control is not None:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._control.close()
+            self._control = None
+        for number in list(self._workers):
+            self._ended(number, LOST)
+
+    def _take_messages(self) -> None:
+        assert self._control is not None
+        try:
+            while True:
+                message, _ = messages.receive(self._control)
+                if message is None:
+                    break
+                self._ended(message["ended"], message["status"])
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            pass
+        self._disconnect()
+
+    def _ended(self, number: int, status: int) -> None:
+        worker = self._workers.pop(number)
+        if not worker.ended.done():
+            worker.ended.set_result(status)
+
+
+def _environment() -> dict[str, str]:
+    """Return what the fork server must know: where modules are, and where files may be written."""
+    known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with contextlib.suppress(OSError):  # a worker tells it when it wants a file
+        known["TMPDIR"] = tempfile.gettempdir()
+    return known

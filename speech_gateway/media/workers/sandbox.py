@@ -1,0 +1,95 @@
+"""What a worker may take: little memory and processor time, no file, no network, no process."""
+
+import ctypes
+import math
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import landlock
+from .syscall_filter import FilterError, SyscallFilter
+
+MEMORY_BYTES = 256 * 1024 * 1024
+"""Address space that a worker may ask for beside what the codecs' code takes."""
+PROCESSOR_SECONDS = 5
+"""Processor time that a worker has at first."""
+PROCESSOR_SECONDS_PER_AUDIO_SECOND = 0.05
+"""Some ten times of what converting takes."""
+MAX_AUDIO_SECONDS = 4 * 3600
+_SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
+
+
+class ProcessorTime:
+    """The processor time of this process: the kernel ends it with SIGXCPU when it has taken all."""
+
+    def __init__(self) -> None:
+        self._most = PROCESSOR_SECONDS + math.ceil(
+            MAX_AUDIO_SECONDS * PROCESSOR_SECONDS_PER_AUDIO_SECOND
+        )
+        self._allowed = 0
+        self.earn(0)
+
+    def earn(self, audio_seconds: float) -> None:
+        """Allow what the seconds of audio that came out by now stand for."""
+        earned = PROCESSOR_SECONDS + int(audio_seconds * PROCESSOR_SECONDS_PER_AUDIO_SECOND)
+        if earned > self._allowed:  # once in twenty seconds of audio
+            self._allowed = min(earned, self._most)
+            resource.setrlimit(resource.RLIMIT_CPU, (self._allowed, self._most))
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What workers are confined to."""
+
+    most_fds: int
+    file_bytes: int
+    """The most that may be written to a file."""
+    readable: Path | None
+    """A folder whose files may be read."""
+    syscall_filter: SyscallFilter | None
+    """None where there is none to be had; all else holds without it."""
+    uses_landlock: bool
+
+    def enter(self, parent: int) -> ProcessorTime:
+        """Give up all that a worker does not need, for ever, and end with the process parent."""
+        libc = ctypes.CDLL(None)
+        libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended before
+            os._exit(0)
+        libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
+        os.environ.clear()
+        memory = _address_space() + MEMORY_BYTES
+        if self.uses_landlock:
+            landlock.restrict_files(self.readable)
+        for limited, most in (
+            (resource.RLIMIT_AS, memory),
+            (resource.RLIMIT_CORE, 0),
+            (resource.RLIMIT_FSIZE, self.file_bytes),
+            (resource.RLIMIT_NOFILE, self.most_fds),
+        ):
+            resource.setrlimit(limited, (most, most))
+        processor_time = ProcessorTime()
+        if self.syscall_filter is not None:
+            self.syscall_filter.install()
+        return processor_time
+
+
+def prepare(file_bytes: int, readable: Path | None, most_fds: int) -> tuple[Sandbox, list[str]]:
+    """Return the sandbox that this machine can make, and what it lacks, for people."""
+    syscall_filter, lacks = None, []
+    try:
+        syscall_filter = SyscallFilter(reads_files=readable is not None)
+    except FilterError as error:
+        lacks.append(f"may make any system call ({error})")
+    uses_landlock = landlock.is_available()
+    if not uses_landlock and (syscall_filter is None or readable is not None):
+        lacks.append("may read any file (the kernel has no Landlock)")
+    return Sandbox(most_fds, file_bytes, readable, syscall_filter, uses_landlock), lacks
+
+
+def _address_space() -> int:
+    """Return how many bytes of address space this process has."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    return pages * resource.getpagesize()
