@@ -2,6 +2,7 @@
 # make test   run all tests, or those in TESTS
 # make test-all   run them with each of PYTHONS that is there, and say which are not
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
+# make fuzz   uploads of all kinds, changed here and there, for FUZZ_SECONDS
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
 # make lint   look at style, types and the direction of imports
 # make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
@@ -16,6 +17,7 @@ LISTEN ?= 127.0.0.1:8080
 SOURCES := setup.cfg pyproject.toml
 
 SOAK_SECONDS ?= 600
+FUZZ_SECONDS ?= 600
 BENCH_ROUNDS ?= 3
 PYTHONS ?= 3.11 3.12 3.13
 
@@ -25,7 +27,7 @@ CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai
 
-.PHONY: run test test-all soak bench lint newest-aiohttp config install uninstall clean
+.PHONY: run test test-all soak fuzz bench lint newest-aiohttp config install uninstall clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
@@ -42,6 +44,9 @@ test-all:
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
+
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
 
 bench: $(VENV)/test.stamp
 	@command -v haproxy >/dev/null \

@@ -9,7 +9,7 @@ from ..media.libav import NoOtherFileError, open_input, resampled
 from ..media.workers.work import Jobs, Work
 from .espeak import Espeak
 from .pipeline_params import SpeakPlan
-from .synthesis import speak
+from .synthesis import OpusEncoder, speak
 
 RATE = 16_000
 """Samples a second, as they are recognised."""
@@ -21,8 +21,7 @@ UNDECODABLE = "the audio does not decode; send Opus in Ogg"
 def load() -> Jobs:
     """Return the jobs."""
     warm_up()
-    for _ in speak(_Silence(), "Ready.", SpeakPlan()):
-        pass
+    OpusEncoder(RATE).finish()
     voice = Espeak()  # which has not spoken yet: what it says first sounds the same each time
 
     def speak_text(work: Work) -> None:
@@ -34,16 +33,6 @@ def load() -> Jobs:
 
     # espeak-ng opens what a voice and a text need, such as the dictionary of a foreign word.
     return Jobs({"decode": decode, "speak": speak_text}, readable=voice.data)
-
-
-class _Silence:
-    """A voice that says nothing."""
-
-    sample_rate = 22_050
-
-    def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
-        """Return a tenth of a second of silence."""
-        return bytes(4_410)
 
 
 def decode(work: Work) -> None:

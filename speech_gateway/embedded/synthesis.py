@@ -48,7 +48,7 @@ def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[tuple[bytes, flo
 
     Nothing is spoken before it is needed.
     """
-    encoder = _OpusEncoder(voice.sample_rate)
+    encoder = OpusEncoder(voice.sample_rate)
     pause = b""
     for sentence in sentences(text, plan.min_chunk):
         yield from encoder.encode(pause)
@@ -58,7 +58,7 @@ def speak(voice: Voice, text: str, plan: SpeakPlan) -> Iterator[tuple[bytes, flo
     yield encoder.finish(), encoder.seconds
 
 
-class _OpusEncoder:
+class OpusEncoder:
     """Encodes 16-bit mono samples of any rate."""
 
     def __init__(self, sample_rate: int) -> None:

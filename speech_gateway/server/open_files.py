@@ -7,8 +7,8 @@ from ..errors import StartupError
 
 RESERVE = 128
 """Open files beside connections and calls: listeners, scrapes, the log, the engine."""
-FILES_A_CALL = 2
-"""A call, and a connection kept for a later one."""
+FILES_A_CALL = 5
+"""A call, a connection kept for a later one, the link to a media worker, an upload, its audio."""
 
 log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import uvloop
 
+from tests.bench.conversions import conversions
 from tests.bench.peers import LOAD_CORE, peers
 from tests.bench.scenarios import SCENARIOS, Figures, warm_up
 
@@ -79,8 +80,11 @@ def main() -> int:
     gc.disable()  # what it would cost is not the proxy's
     results = uvloop.run(bench(args.only, args.rounds))
     print(table(results))
+    converted = uvloop.run(conversions())
+    print("\n".join(f"conversions: {name:23}{value:10.2f}" for name, value in converted.items()))
     if args.json:
-        args.json.write_text(json.dumps({"machine": machine(), "medians": results}, indent=2))
+        written = {"machine": machine(), "medians": results, "conversions": converted}
+        args.json.write_text(json.dumps(written, indent=2))
     return 0
 
 

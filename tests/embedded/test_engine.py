@@ -137,6 +137,42 @@ async def test_speed_and_speaker_count(engine: StandaloneEngine) -> None:
     assert other != usual
 
 
+DEADLY_TEXTS = ["'s" * 70, "A." * 200, ".a" * 200, "U.S." * 100, "\u00e9." * 200, "\u4e2d." * 200]
+
+
+@pytest.mark.parametrize("text", DEADLY_TEXTS)
+async def test_a_text_that_the_voice_dies_of_costs_its_own_request(
+    engine: StandaloneEngine, text: str
+) -> None:
+    async with await connect(engine.port) as live:
+        live.request("POST", PATH, LIVE_FORM)
+        live.chunk(part(CONFIG, TTS) + part(MEDIA, "Hello ")[:-2])
+
+        died = await call(engine, part(CONFIG, TTS), part(MEDIA, text))
+
+        live.chunk(f"there.\r\n--{B}--\r\n".encode())
+        live.end_upload()
+        assert (await live.response()).status == 200
+    assert (died.status, died.text) == (500, "the voice failed at this text\n")
+
+
+async def test_a_text_that_the_voice_dies_of_late_breaks_its_answer(
+    engine: StandaloneEngine,
+) -> None:
+    text = "This is a sentence that is spoken well. " + DEADLY_TEXTS[1]
+
+    assert not (await call(engine, part(CONFIG, TTS), part(MEDIA, text))).whole
+
+
+@pytest.mark.parametrize("word", ["\u0928\u092e\u0938\u094d\u0924\u0947", "\uc548\ub155"])
+async def test_words_in_other_scripts_are_spoken_with_their_dictionaries(
+    engine: StandaloneEngine, word: str
+) -> None:
+    spoken = await call(engine, part(CONFIG, TTS), part(MEDIA, word))
+
+    assert seconds_of(spoken.body) > 0.3
+
+
 async def test_requests_run_side_by_side(engine: StandaloneEngine) -> None:
     async with await connect(engine.port) as slow:
         slow.request("POST", PATH, LIVE_FORM)

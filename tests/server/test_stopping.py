@@ -100,7 +100,7 @@ async def test_answers_are_not_kept_by_the_drain(backend: ScriptedBackend) -> No
 
 async def test_files_are_kept_for_those_who_were_let_in(backend: ScriptedBackend) -> None:
     async with serving_program(
-        "--skit-url", backend.url, before=("prlimit", "--nofile=174:174")
+        "--skit-url", backend.url, before=("prlimit", "--nofile=204:204")
     ) as run:
         assert "enough for 26 connections instead of 1000" in "".join(run.log)
         clients = [await connect(run.port) for _ in range(60)]
@@ -122,7 +122,7 @@ async def test_the_limit_on_files_is_raised_where_it_may_be(backend: ScriptedBac
     ) as run:
         limits = Path(f"/proc/{run.process.pid}/limits").read_text()
 
-    assert re.search(r"Max open files +1148 +4096", limits)
+    assert re.search(r"Max open files +1178 +4096", limits)
 
 
 async def test_too_few_files_to_serve_stop_the_start() -> None:

@@ -21,6 +21,7 @@ from tests.support.backend import (
 )
 from tests.support.client import RawClient
 from tests.support.documents import OPERATING
+from tests.support.openai_api import order, send_form
 from tests.support.systemd import CREDENTIALS, PYTHON, UNITS, Host
 
 PREFIX = "/opt/speech-gateway"
@@ -164,6 +165,21 @@ async def test_the_bundled_engine_works_in_the_sandbox(service: Service) -> None
         heard = await client.response()
 
     assert "quick brown fox" in heard.text
+
+
+async def test_media_workers_have_their_own_sandbox_in_that_one(service: Service) -> None:
+    service.configure("SKIT_URL=embedded\nGATEWAY_OPENAI=true\n")
+    service.control("start")
+
+    async with await service.connect() as client:
+        speech = await order(client, response_format="mp3")
+        heard = await send_form(client, [("file", speech.body)])
+        await service.speak("\u0928\u092e\u0938\u094d\u0924\u0947".encode())
+
+    assert speech.headers["content-type"] == "audio/mpeg"
+    assert heard.status == 200
+    journal = service.host.run("journalctl", "-o", "cat", "--no-pager", "-u", SERVICE)
+    assert "media workers" not in journal
 
 
 async def test_the_first_connection_starts_the_gateway(service: Service) -> None:

@@ -11,7 +11,7 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
-from ...media.audio_errors import BadAudioError, ConversionFailedError
+from ...media.audio_errors import BROKEN, BadAudioError, ConversionFailedError
 from ...media.workers.conversion import Conversion
 from ...tasks import cancel_and_wait
 from .error_format import FieldError, cannot_keep
@@ -20,6 +20,8 @@ from .uploads import READ_AT_ONCE, Upload
 
 HELD_IN_MEMORY = 1024 * 1024
 """Bytes of converted audio that are held in memory; the rest is on disk."""
+MAX_KEPT = 300 * 1024 * 1024
+"""Bytes of converted audio that are kept; four hours, the most that is converted, have 250 MB."""
 FIELDS_GRACE = 0.5
 """Seconds to wait for fields behind the audio before it is transcribed without them."""
 
@@ -127,6 +129,8 @@ class Recording:
                 self._kept.seek(self._size)
                 self._kept.write(piece)
                 self._size += len(piece)
+                if self._size > MAX_KEPT:  # no honest worker makes so much
+                    raise ConversionFailedError(BROKEN)
                 self._changed.set()
             await self.complete.wait()
         except BadAudioError as error:

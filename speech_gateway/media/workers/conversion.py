@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from ..audio_errors import BROKEN, TOO_COSTLY, BadAudioError, ConversionFailedError
 from .ends import End
 from .frames import Frame, FrameError, FrameReader, Kind
-from .pool import LOST, STALL_TIMEOUT, Worker, WorkerPool
+from .pool import LEAST_WORK, LOST, STALL_TIMEOUT, Worker, WorkerPool
 from .work import Options
 
 READ_BYTES = 64 * 1024
@@ -47,6 +47,9 @@ class Conversion:
         self._failure: Exception | None = None
         self._feeding = self._reading = self._input_ended = False
         self._moved = 0.0
+        """When something was fed, read, or begun to be."""
+        self._worked = 0.0
+        """Processor seconds of the worker when it was looked at last."""
 
     async def feed(self, piece: bytes) -> None:
         """Give piece to the worker, as soon as it has taken most of what came before.
@@ -177,9 +180,15 @@ class Conversion:
         self._finish(End.CRASHED)
 
     def _check_stall(self, now: float) -> None:
-        """End a worker that has something to do, whose output is waited for, and that is silent."""
+        """End a worker that has something to do and does nothing, while its output is waited for."""
         is_its_turn = self._reading and (self._feeding or self._input_ended)
-        if is_its_turn and now - self._moved > STALL_TIMEOUT:
+        if not is_its_turn or now - self._moved <= STALL_TIMEOUT:
+            return
+        assert self._worker is not None
+        before, self._worked = self._worked, self._worker.processor_seconds()
+        if self._worked - before > LEAST_WORK * STALL_TIMEOUT:
+            self._moved = now  # what it may take of that has a limit of its own
+        else:
             log.error("a media worker (%s) did nothing for %g s", self._job, STALL_TIMEOUT)
             self._finish(End.STALLED)
 

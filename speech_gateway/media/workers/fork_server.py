@@ -77,7 +77,8 @@ class ForkServer:
 
     def _start(self, order: dict[str, Any], link: int) -> None:
         spare = self._take_spare()
-        self._number_of[spare.pid] = order["number"]
+        self._number_of[spare.pid] = number = order["number"]
+        messages.send(self._control, started=number, pid=spare.pid)
         with spare.orders, contextlib.suppress(OSError):  # it has died, which is told in a moment
             messages.send(spare.orders, link, **order)
 
@@ -93,9 +94,12 @@ class ForkServer:
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            worker.run(server, theirs, self._jobs, self._sandbox)
+            try:
+                signal.set_wakeup_fd(-1)
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                worker.run(server, theirs, self._jobs, self._sandbox)
+            finally:
+                os._exit(1)  # whatever happens, nothing of the server's goes on here
         theirs.close()
         return _Spare(pid, ours)
 

@@ -8,6 +8,7 @@ import os
 import socket
 import sys
 import tempfile
+import time
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable
 from itertools import count
@@ -27,6 +28,8 @@ RESTART_TIMEOUT = 5.0
 """Seconds that a conversion waits for a fork server that is being started again."""
 STALL_TIMEOUT = 30.0
 """Seconds without a byte from a worker that has something to do."""
+LEAST_WORK = 0.01
+"""Of those seconds, processor time of one that works, though slowly on a machine that is busy."""
 KILL_TIMEOUT = 10.0
 """Seconds after which a fork server that has not killed a worker is killed itself."""
 LOST = -1
@@ -43,8 +46,18 @@ class Worker:
         """The gateway's end; it does not block."""
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """The status of its process (wait(2)), or LOST."""
+        self.pid: int | None = None
+        """Its process, which is told as soon as it has the order."""
         self._number = number
         self._pool = pool
+
+    def processor_seconds(self) -> float:
+        """Return the processor time that it has taken (clock_getcpuclockid(3))."""
+        if self.pid is None or self.ended.done():
+            return 0.0
+        with contextlib.suppress(OSError):  # it has just ended
+            return time.clock_gettime((~self.pid << 3) | 2)
+        return 0.0
 
     def kill(self) -> None:
         """Have it killed; harmless when it has ended."""
@@ -217,7 +230,10 @@ class WorkerPool:
                 message, _ = messages.receive(self._control)
                 if message is None:
                     break
-                self._ended(message["ended"], message["status"])
+                if "started" in message:
+                    self._workers[message["started"]].pid = message["pid"]
+                else:
+                    self._ended(message["ended"], message["status"])
         except BlockingIOError:
             return
         except ConnectionError:

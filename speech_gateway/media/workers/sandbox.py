@@ -1,5 +1,6 @@
 """What a worker may take: little memory and processor time, no file, no network, no process."""
 
+import contextlib
 import ctypes
 import math
 import os
@@ -60,6 +61,8 @@ class Sandbox:
             os._exit(0)
         libc.prctl(_SET_NO_NEW_PRIVILEGES, 1, 0, 0, 0)
         os.environ.clear()
+        with contextlib.suppress(OSError):
+            Path("/proc/self/oom_score_adj").write_text("1000")  # the first that the kernel kills
         memory = _address_space() + MEMORY_BYTES
         if self.uses_landlock:
             landlock.restrict_files(self.readable)

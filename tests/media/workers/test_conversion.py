@@ -217,6 +217,19 @@ async def test_a_worker_that_hangs_is_given_up(
     assert ends == [End.STALLED]
 
 
+async def test_a_worker_that_works_in_silence_does_not_hang(
+    pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
+    pool.stalls = TimeoutChecker(0.2)
+
+    async with converting(pool, "spin") as conversion:
+        await conversion.feed(b"begin")
+        await conversion.end()
+        assert str(await failure(conversion)) == TOO_COSTLY
+    assert ends == [End.TOO_COSTLY]
+
+
 async def test_a_worker_that_waits_for_input_does_not_hang(
     pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -81,6 +81,10 @@ async def test_a_worker_has_no_privileges_to_gain_and_a_filter(worker: int) -> N
     assert status["Seccomp"] == "2"
 
 
+async def test_where_memory_is_short_a_worker_is_killed_first(worker: int) -> None:
+    assert Path(f"/proc/{worker}/oom_score_adj").read_text() == "1000\n"
+
+
 async def test_a_worker_leaves_no_core(worker: int) -> None:
     limits = Path(f"/proc/{worker}/limits").read_text()
 
