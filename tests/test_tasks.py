@@ -101,8 +101,8 @@ class BreakingCall:
 async def test_a_backend_that_fails_behind_a_client_that_is_gone_is_no_complaint_of_the_loop(
     complaints: list[str],
 ) -> None:
-    async with workers("tests.support.jobs") as pool:
-        body = Converted(BreakingCall(), None, Conversion(pool, "shout"))  # type: ignore[arg-type]
+    async with workers("tests.support.jobs") as pool, Conversion(pool, "shout") as conversion:
+        body = Converted(BreakingCall(), None, conversion)  # type: ignore[arg-type]
         await body.begin(b"sound")
 
         await body.close()  # as the client's end has it

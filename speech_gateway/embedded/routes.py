@@ -96,20 +96,18 @@ async def _text(call: CallReader) -> str:
 async def _speak(request: web.Request, plan: SpeakPlan, text: str) -> web.StreamResponse:
     """Have a worker speak the text: a text that the voice dies of costs this request alone."""
     response = web.StreamResponse(headers={"Content-Type": "audio/ogg"})
-    conversion = Conversion(request.app[WORKERS], "speak", asdict(plan))
     try:
-        await conversion.feed(text.encode())
-        await conversion.end()
-        while piece := await conversion.read():
-            await response.prepare(request)
-            await response.write(piece)
+        async with Conversion(request.app[WORKERS], "speak", asdict(plan)) as conversion:
+            await conversion.feed(text.encode())
+            await conversion.end()
+            while piece := await conversion.read():
+                await response.prepare(request)
+                await response.write(piece)
     except (BadAudioError, ConversionFailedError) as error:
         if response.prepared:
             _break_off(request)
             return response
         raise web.HTTPInternalServerError(text="the voice failed at this text\n") from error
-    finally:
-        await conversion.close()
     await response.write_eof()
     return response
 
@@ -141,18 +139,17 @@ async def _hear(
     plan: TranscribePlan,
     call: CallReader,
 ) -> None:
-    conversion = Conversion(request.app[WORKERS], "decode")
-    decoding = asyncio.create_task(conversion.feed_all(call.media()))
-    upload = asyncio.create_task(recognizer.send(plan, _samples(conversion, decoding)))
-    try:
-        async for line in recognizer.lines():
-            await response.prepare(request)  # audio has decoded: no 400 from here on
-            if line:
-                await response.write(line.encode() + b"\n")
-        await upload
-    finally:
-        await cancel_and_wait(decoding, upload)
-        await conversion.close()
+    async with Conversion(request.app[WORKERS], "decode") as conversion:
+        decoding = asyncio.create_task(conversion.feed_all(call.media()))
+        upload = asyncio.create_task(recognizer.send(plan, _samples(conversion, decoding)))
+        try:
+            async for line in recognizer.lines():
+                await response.prepare(request)  # audio has decoded: no 400 from here on
+                if line:
+                    await response.write(line.encode() + b"\n")
+            await upload
+        finally:
+            await cancel_and_wait(decoding, upload)
 
 
 async def _samples(conversion: Conversion, decoding: "asyncio.Task[None]") -> AsyncIterator[bytes]:

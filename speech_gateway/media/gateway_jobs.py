@@ -17,7 +17,13 @@ def load() -> Jobs:
     """Return the jobs; those that make a format have the format's name."""
     warm_up()
     conversions = {"ogg": remux_to_ogg, **CONVERSIONS}
-    return Jobs({"upload": _upload, **{name: _job(to) for name, to in conversions.items()}})
+    by_name = {"upload": _upload, **{name: _job(to) for name, to in conversions.items()}}
+    speech = _opus(_silence(0.02))
+
+    def rehearse() -> None:
+        CONVERSIONS["mp3"](io.BytesIO(speech), lambda _, __: None)
+
+    return Jobs(by_name, rehearse)
 
 
 def warm_up() -> None:
@@ -25,25 +31,27 @@ def warm_up() -> None:
     for module in pkgutil.iter_modules(av.__path__, f"{av.__name__}."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    speech = io.BytesIO()
-    convert_upload(io.BytesIO(_silence()), lambda pages, _: _keep(speech, pages))
+    speech = _opus(_silence(0.1))
     for convert in CONVERSIONS.values():
-        convert(io.BytesIO(speech.getvalue()), lambda _, __: None)
+        convert(io.BytesIO(speech), lambda _, __: None)
 
 
-def _silence() -> bytes:
-    """Return a WAV of a tenth of a second."""
+def _opus(upload: bytes) -> bytes:
+    """Return an upload as Ogg/Opus."""
+    made = bytearray()
+    convert_upload(io.BytesIO(upload), lambda pages, _: made.extend(pages))
+    return bytes(made)
+
+
+def _silence(seconds: float) -> bytes:
+    """Return a WAV."""
     made = io.BytesIO()
     with wave.open(made, "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes(bytes(3_200))
+        file.writeframes(bytes(2 * int(16_000 * seconds)))
     return made.getvalue()
-
-
-def _keep(made: io.BytesIO, data: bytes) -> None:
-    made.write(data)
 
 
 def _upload(work: Work) -> None:

@@ -129,9 +129,10 @@ class Encoder:
             stream = self._file.add_stream(
                 codec, rate=rate, layout="mono", options=dict(codec_options)
             )
-        assert isinstance(stream, AudioStream)
-        if bit_rate is not None:
-            stream.bit_rate = bit_rate
+            assert isinstance(stream, AudioStream)
+            if bit_rate is not None:
+                stream.bit_rate = bit_rate
+            stream.codec_context.open()  # before there is audio, which then need not wait
         self._stream = stream
         self._rate = rate
         self.samples = 0

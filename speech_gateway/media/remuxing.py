@@ -36,7 +36,7 @@ def remux_to_ogg(source: ByteReader, write: Write) -> None:
         if audio.decoding.is_opus:
             _copy(audio, write)
         else:
-            _ENCODED.encode(audio, write)
+            _ENCODED.encode(audio, _ENCODED.encoder(), write)
 
 
 def _pass(reader: PeekableReader, write: Write) -> None:

@@ -38,12 +38,13 @@ class Encoded:
     container_options: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, source: ByteReader, write: Write) -> None:
+        encoder = self.encoder()
         with opened(PeekableReader(source)) as audio:
-            self.encode(audio, write)
+            self.encode(audio, encoder, write)
 
-    def encode(self, audio: BackendAudio, write: Write) -> None:
-        """Encode all audio; raises BadAudioError, before any write when there is no sound."""
-        encoder = Encoder(
+    def encoder(self) -> Encoder:
+        """Return an encoder that waits for audio."""
+        return Encoder(
             self.container,
             self.codec,
             rate=self.rate,
@@ -51,6 +52,9 @@ class Encoded:
             codec_options=self.codec_options,
             container_options=self.container_options,
         )
+
+    def encode(self, audio: BackendAudio, encoder: Encoder, write: Write) -> None:
+        """Encode all audio; raises BadAudioError, before any write when there is no sound."""
         for frame in resampled(audio.decoding.frames(), self.sample_format, self.rate):
             if ready := encoder.encode(frame):
                 write(ready, encoder.seconds)

@@ -67,20 +67,6 @@ class _Upload:
 
     def convert(self, file: ByteReader, container: str) -> None:
         """Convert file, which is what the upload is in libav's eyes; raises BadAudioError."""
-        try:
-            with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
-                decoding = Decoding(opened)
-                if (decoding.declared_seconds or 0) > MAX_SECONDS:
-                    raise BadAudioError(TOO_LONG)
-                self._encode(decoding)
-        except NoOtherFileError:
-            raise BadAudioError(NO_AUDIO) from None
-        except av.error.FFmpegError as error:
-            if error.errno == errno.ENOMEM:
-                raise
-            raise BadAudioError(NO_AUDIO) from None
-
-    def _encode(self, decoding: Decoding) -> None:
         encoder = Encoder(
             *("ogg", "libopus"),
             rate=OPUS_RATE,
@@ -88,6 +74,20 @@ class _Upload:
             codec_options=CODEC_OPTIONS,
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
+        try:
+            with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
+                decoding = Decoding(opened)
+                if (decoding.declared_seconds or 0) > MAX_SECONDS:
+                    raise BadAudioError(TOO_LONG)
+                self._encode(decoding, encoder)
+        except NoOtherFileError:
+            raise BadAudioError(NO_AUDIO) from None
+        except av.error.FFmpegError as error:
+            if error.errno == errno.ENOMEM:
+                raise
+            raise BadAudioError(NO_AUDIO) from None
+
+    def _encode(self, decoding: Decoding, encoder: Encoder) -> None:
         for frame in resampled(decoding.frames(), "s16", OPUS_RATE):
             pages = encoder.encode(frame)
             self._require_proportion(encoder.seconds, decoding.packet_bytes)

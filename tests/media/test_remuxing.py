@@ -6,8 +6,9 @@ import av
 import pytest
 
 from speech_gateway.media.remuxing import remux_to_ogg, samples_of
+from speech_gateway.media.workers.conversion import Conversion
 from tests.support.audio import Kind, heard, opus_speech, recorded
-from tests.support.converting import Pieces, Written, converting, read_until, workers
+from tests.support.converting import Pieces, Written, read_until, workers
 from tests.support.ogg import cut_at_pages, opus_packets, packet_samples, pages, seconds_of
 from tests.support.streamkit import recorded_speech
 
@@ -73,7 +74,7 @@ def test_what_is_not_opus_is_encoded() -> None:
 
 @pytest.mark.parametrize("speech", [recorded_speech(), webm(4.8)])
 async def test_the_first_sound_leaves_before_the_second_half_comes(speech: bytes) -> None:
-    async with workers() as pool, converting(pool, "ogg") as conversion:
+    async with workers() as pool, Conversion(pool, "ogg") as conversion:
         await conversion.feed(speech[: len(speech) // 2])
 
         await read_until(conversion, lambda made: made.count(b"OggS") >= 100)

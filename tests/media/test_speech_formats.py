@@ -8,8 +8,9 @@ import pytest
 
 from speech_gateway.media.audio_errors import BadAudioError
 from speech_gateway.media.speech_formats import CONVERSIONS
+from speech_gateway.media.workers.conversion import Conversion
 from tests.support.audio import LOUDNESS, PITCH, heard, opus_speech
-from tests.support.converting import converted, converting, read_until, workers
+from tests.support.converting import converted, read_until, workers
 from tests.support.ogg import cut_at_pages
 
 HEADS = {"mp3": b"\xff\xfb", "aac": b"\xff\xf1", "flac": b"fLaC", "wav": b"RIFF"}
@@ -35,7 +36,7 @@ def samples(wanted: str, data: bytes) -> list[float]:
 @each_format
 async def test_the_first_audio_leaves_with_the_first_100_ms(wanted: str) -> None:
     pages = cut_at_pages(opus_speech(1.0))
-    async with workers() as pool, converting(pool, wanted) as conversion:
+    async with workers() as pool, Conversion(pool, wanted) as conversion:
         for page in pages[: OPUS_HEADERS + 5]:
             await conversion.feed(page)
 

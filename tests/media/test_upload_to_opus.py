@@ -18,6 +18,7 @@ from speech_gateway.media.upload_to_opus import (
     TOO_LONG,
     convert_upload,
 )
+from speech_gateway.media.workers.conversion import Conversion
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
@@ -44,7 +45,6 @@ from tests.support.converting import (
     Pieces,
     Written,
     converted,
-    converting,
     read_until,
     workers,
 )
@@ -95,7 +95,7 @@ def test_any_kind_becomes_mono_opus_in_pages_of_20_ms(name: str) -> None:
 @pytest.mark.parametrize("name", STREAMED)
 async def test_pages_come_before_the_second_half_is_sent(name: str) -> None:
     data = recorded(STREAMED[name], SECONDS_LONG)
-    async with workers() as pool, converting(pool, "upload") as conversion:
+    async with workers() as pool, Conversion(pool, "upload") as conversion:
         await conversion.feed(data[: len(data) // 2])
 
         await read_until(conversion, lambda made: made.count(b"OggS") >= 10)

@@ -56,16 +56,6 @@ async def workers(
         await pool.stop()
 
 
-@asynccontextmanager
-async def converting(pool: WorkerPool, job: str) -> AsyncIterator[Conversion]:
-    """Yield a conversion, which is over afterwards."""
-    conversion = Conversion(pool, job)
-    try:
-        yield conversion
-    finally:
-        await conversion.close()
-
-
 async def read_until(conversion: Conversion, enough: Callable[[bytes], bool]) -> bytes:
     """Return what comes until it is enough."""
     made = b""
@@ -88,7 +78,7 @@ async def rest(conversion: Conversion) -> bytes:
 
 async def converted(pool: WorkerPool, job: str, pieces: Iterable[bytes]) -> bytes:
     """Return what pieces are converted to, fed and read at the same time."""
-    async with converting(pool, job) as conversion:
+    async with Conversion(pool, job) as conversion:
         reading = asyncio.create_task(rest(conversion))
         for piece in pieces:
             await conversion.feed(piece)

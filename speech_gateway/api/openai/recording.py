@@ -57,7 +57,6 @@ class Recording:
             with contextlib.suppress(OSError):  # a full disk fails again for what it has not taken
                 self._kept.close()
             self._upload.close()
-            await self._conversion.close()
 
     async def begin(self) -> None:
         """Read up to the audio, and for a moment longer when the language was not told before it.

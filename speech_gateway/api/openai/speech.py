@@ -10,7 +10,6 @@ from ...exchange import EXCHANGE, REQUEST_ID
 from ...media.audio_errors import BadAudioError, ConversionFailedError
 from ...media.ogg_pages import is_ogg_opus
 from ...media.workers.conversion import Conversion
-from ...media.workers.pool import WorkerPool
 from ...relay import AnswerFormat, Body, PassedThrough, first_sound, relay
 from ...server.response_writer import ResponseWriter, Transform
 from ...tasks import cancel_and_wait
@@ -30,17 +29,22 @@ async def speech(request: web.Request) -> web.StreamResponse:
     """Have the text spoken, and stream the audio back in the requested format."""
     wanted, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(wanted.voice, wanted.speed)
-    async with request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call:
+    async with (
+        Conversion(resources.workers, wanted.format.job or TO_OGG) as conversion,
+        request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call,
+    ):
+        if wanted.format.job is not None:
+            await conversion.begin()  # the worker prepares itself while the backend does
         await call.send_whole(exchange.text)
-        return await relay(request, call, _format(wanted, resources.workers))
+        return await relay(request, call, _format(wanted, conversion))
 
 
-def _format(wanted: SpeechRequest, workers: WorkerPool) -> AnswerFormat:
+def _format(wanted: SpeechRequest, conversion: Conversion) -> AnswerFormat:
     def body(call: Call) -> Body:
         transform = AudioEvents() if wanted.events else None
         if wanted.format.job is None:
-            return OggOpus(call, transform, workers)
-        return Converted(call, transform, Conversion(workers, wanted.format.job))
+            return OggOpus(call, transform, conversion)
+        return Converted(call, transform, conversion)
 
     if wanted.events:
         return AnswerFormat(body, EVENT_STREAM, error_event)
@@ -50,10 +54,10 @@ def _format(wanted: SpeechRequest, workers: WorkerPool) -> AnswerFormat:
 class OggOpus:
     """The backend's audio as Ogg/Opus: passed through if it is that already, else converted."""
 
-    def __init__(self, call: Call, transform: Transform | None, workers: WorkerPool) -> None:
+    def __init__(self, call: Call, transform: Transform | None, conversion: Conversion) -> None:
         self.transform = transform
         self._call = call
-        self._workers = workers
+        self._conversion = conversion
         self._body: Body | None = None
 
     async def open(self, answer: Answer) -> None:
@@ -63,8 +67,7 @@ class OggOpus:
             self._body = PassedThrough(self._call, self.transform, opening)
             await self._body.open(answer)
             return
-        conversion = Conversion(self._workers, TO_OGG)
-        self._body = converted = Converted(self._call, self.transform, conversion)
+        self._body = converted = Converted(self._call, self.transform, self._conversion)
         await converted.begin(opening)
 
     async def relay(self, writer: ResponseWriter) -> None:
@@ -111,12 +114,9 @@ class Converted:
         await writer.end(b"")
 
     async def close(self) -> None:
-        """Give the conversion up, and wait until its worker is gone."""
-        try:
-            if self._feeding is not None:
-                await cancel_and_wait(self._feeding)
-        finally:
-            await self._conversion.close()
+        """Feed the conversion no more."""
+        if self._feeding is not None:
+            await cancel_and_wait(self._feeding)
 
     async def _read(self) -> bytes:
         assert self._feeding is not None

@@ -31,8 +31,10 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
     """Have the audio transcribed while it comes, and answer with the transcript."""
     resources = request.app[RESOURCES]
     upload = request.get(UPLOAD) or open_upload(request)
-    conversion = Conversion(resources.workers, UPLOAD_JOB)
-    async with Recording(upload, conversion) as recording:
+    async with (
+        Conversion(resources.workers, UPLOAD_JOB) as conversion,
+        Recording(upload, conversion) as recording,
+    ):
         await recording.begin()
         while True:
             try:

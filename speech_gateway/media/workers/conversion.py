@@ -31,7 +31,11 @@ _FAILURES: Mapping[End, tuple[type[Exception], str]] = {
 
 
 class Conversion:
-    """One conversion. Its worker is taken with the first input, and gone when ``close`` returns."""
+    """One conversion, over an ``async with`` block: its worker is gone when the block is left.
+
+    The worker is taken with the first input, or before it by ``begin``. Who feeds or reads must
+    have ended before the block does.
+    """
 
     def __init__(self, pool: WorkerPool, job: str, options: Options | None = None) -> None:
         self.seconds = 0.0
@@ -50,6 +54,16 @@ class Conversion:
         """When something was fed, read, or begun to be."""
         self._worked = 0.0
         """Processor seconds of the worker when it was looked at last."""
+
+    async def __aenter__(self) -> "Conversion":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def begin(self) -> None:
+        """Have a worker prepare itself, while the first input is waited for."""
+        await self._take_worker()
 
     async def feed(self, piece: bytes) -> None:
         """Give piece to the worker, as soon as it has taken most of what came before.
@@ -180,7 +194,7 @@ class Conversion:
         self._finish(End.CRASHED)
 
     def _check_stall(self, now: float) -> None:
-        """End a worker that has something to do and does nothing, while its output is waited for."""
+        """End a worker that has something to do, does nothing, and is waited for."""
         is_its_turn = self._reading and (self._feeding or self._input_ended)
         if not is_its_turn or now - self._moved <= STALL_TIMEOUT:
             return

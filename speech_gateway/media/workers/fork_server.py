@@ -14,16 +14,17 @@ import selectors
 import signal
 import socket
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from . import messages, sandbox, worker
 from .sandbox import Sandbox
-from .work import Job, Jobs
+from .work import Jobs
 
 SPARE_WORKERS = 2
 """Workers forked ahead: forking takes some milliseconds."""
+REFILL_DELAY = 0.005
+"""Seconds without anything to do, after which spares are forked: not while a conversion begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,14 @@ class _Spare:
 class ForkServer:
     """Forks workers, gives them orders, kills them when told, and tells how they ended."""
 
-    def __init__(self, control: socket.socket, jobs: Mapping[str, Job], sandbox: Sandbox) -> None:
+    def __init__(self, control: socket.socket, jobs: Jobs, sandbox: Sandbox) -> None:
         self._control = control
         self._jobs = jobs
         self._sandbox = sandbox
         self._spares: list[_Spare] = []
         self._number_of: dict[int, int] = {}
         """The order's number, by the process of its worker."""
+        self._wants_spares = False
 
     def serve(self) -> None:
         """Serve until the gateway has ended or closed its side."""
@@ -55,7 +57,10 @@ class ForkServer:
             selector.register(woken, selectors.EVENT_READ)
             self._fork_spares()
             while True:
-                for key, _ in selector.select():
+                events = selector.select(REFILL_DELAY if self._wants_spares else None)
+                if not events:
+                    self._fork_spares()
+                for key, _ in events:
                     if key.fd == woken:
                         os.read(woken, 1024)
                         self._tell_ended()
@@ -72,7 +77,7 @@ class ForkServer:
         else:
             self._start(message, fds[0])
             os.close(fds[0])
-            self._fork_spares()
+            self._wants_spares = True
         return True
 
     def _start(self, order: dict[str, Any], link: int) -> None:
@@ -83,13 +88,15 @@ class ForkServer:
             messages.send(spare.orders, link, **order)
 
     def _take_spare(self) -> _Spare:
-        return self._spares.pop() if self._spares else self._fork()
+        self._tell_ended()  # a spare may be among them
+        return self._spares.pop(0) if self._spares else self._fork(rehearse=False)
 
     def _fork_spares(self) -> None:
+        self._wants_spares = False
         while len(self._spares) < SPARE_WORKERS:
-            self._spares.append(self._fork())
+            self._spares.append(self._fork(rehearse=True))
 
-    def _fork(self) -> _Spare:
+    def _fork(self, *, rehearse: bool) -> _Spare:
         ours, theirs = messages.pair()
         server = os.getpid()
         pid = os.fork()
@@ -97,7 +104,9 @@ class ForkServer:
             try:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                worker.run(server, theirs, self._jobs, self._sandbox)
+                if rehearse and self._jobs.rehearse is not None:
+                    self._jobs.rehearse()
+                worker.run(server, theirs, self._jobs.by_name, self._sandbox)
             finally:
                 os._exit(1)  # whatever happens, nothing of the server's goes on here
         theirs.close()
@@ -146,7 +155,7 @@ def main() -> None:
     gc.freeze()  # workers share the pages that the collector would write to
     messages.send(control, ready=True, lacks=lacks)
     with contextlib.suppress(ConnectionError):
-        ForkServer(control, jobs.by_name, confined).serve()
+        ForkServer(control, jobs, confined).serve()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ MEMORY_BYTES = 256 * 1024 * 1024
 """Address space that a worker may ask for beside what the codecs' code takes."""
 PROCESSOR_SECONDS = 5
 """Processor time that a worker has at first."""
-PROCESSOR_SECONDS_PER_AUDIO_SECOND = 0.05
-"""Some ten times of what converting takes."""
+PROCESSOR_SECONDS_PER_AUDIO_SECOND = 0.1
+"""Some ten times of what converting takes: smaller machines are slower, and busy ones as well."""
 MAX_AUDIO_SECONDS = 4 * 3600
 _SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
 
@@ -35,7 +35,7 @@ class ProcessorTime:
     def earn(self, audio_seconds: float) -> None:
         """Allow what the seconds of audio that came out by now stand for."""
         earned = PROCESSOR_SECONDS + int(audio_seconds * PROCESSOR_SECONDS_PER_AUDIO_SECOND)
-        if earned > self._allowed:  # once in twenty seconds of audio
+        if earned > self._allowed:  # once in ten seconds of audio
             self._allowed = min(earned, self._most)
             resource.setrlimit(resource.RLIMIT_CPU, (self._allowed, self._most))
 

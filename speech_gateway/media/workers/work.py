@@ -40,5 +40,9 @@ class Jobs:
     """
 
     by_name: Mapping[str, Job]
+    rehearse: Callable[[], None] | None = None
+    """Does what jobs do, in a worker that waits for its job: it then has its own copy of the memory
+    that it writes to, and the job begins some milliseconds earlier.
+    """
     readable: Path | None = None
     """A folder whose files a job reads; a worker can open no others."""

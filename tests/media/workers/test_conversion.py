@@ -19,7 +19,7 @@ from speech_gateway.media.workers.ends import End
 from speech_gateway.media.workers.fork_server import SPARE_WORKERS
 from speech_gateway.media.workers.pool import WorkerPool
 from speech_gateway.timeout_checker import TimeoutChecker
-from tests.support.converting import SECONDS, converted, converting, read_until, rest, workers
+from tests.support.converting import SECONDS, converted, read_until, rest, workers
 from tests.support.jobs import TOO_LOUD
 from tests.support.media_workers import busy_workers, fork_servers
 from tests.support.polling import at_rest, until
@@ -63,7 +63,7 @@ def test_it_works_on_asyncio_s_own_loop_too() -> None:
 
 
 async def test_output_is_there_before_the_input_ends(pool: WorkerPool) -> None:
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"early")
 
         assert await read_until(conversion, lambda made: len(made) == 5) == b"EARLY"
@@ -74,14 +74,14 @@ async def test_output_is_there_before_the_input_ends(pool: WorkerPool) -> None:
 
 
 async def test_no_input_at_all_is_converted_too(pool: WorkerPool) -> None:
-    async with converting(pool, "swallow") as conversion:
+    async with Conversion(pool, "swallow") as conversion:
         await conversion.end()
 
         assert await rest(conversion) == b"0"
 
 
 async def test_who_feeds_waits_while_the_worker_is_behind(pool: WorkerPool) -> None:
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         feeding = asyncio.create_task(conversion.feed(MORE_THAN_IS_BUFFERED))
         waited, _ = await asyncio.wait([feeding], timeout=0.3)
 
@@ -93,7 +93,7 @@ async def test_who_feeds_waits_while_the_worker_is_behind(pool: WorkerPool) -> N
 
 
 async def test_the_worker_waits_while_the_reader_is_behind(pool: WorkerPool) -> None:
-    async with converting(pool, "flood") as conversion:
+    async with Conversion(pool, "flood") as conversion:
         await conversion.feed(b"begin")
         await conversion.read()
         (worker,) = await until(busy_workers)
@@ -103,7 +103,7 @@ async def test_the_worker_waits_while_the_reader_is_behind(pool: WorkerPool) -> 
 
 
 async def test_a_cancelled_read_has_taken_nothing(pool: WorkerPool) -> None:
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"")
         reading = asyncio.create_task(conversion.read())
         await asyncio.wait([reading], timeout=0.05)
@@ -120,7 +120,7 @@ async def test_given_up_its_worker_is_gone_in_a_moment(
     pool: WorkerPool, ends: list[End], job: str
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with converting(pool, job) as conversion:
+    async with Conversion(pool, job) as conversion:
         await conversion.feed(b"begin")
         (worker,) = await until(busy_workers)
 
@@ -134,7 +134,7 @@ async def test_given_up_its_worker_is_gone_in_a_moment(
 
 
 async def test_given_up_nobody_waits_for_it(pool: WorkerPool) -> None:
-    async with converting(pool, "hang") as conversion:
+    async with Conversion(pool, "hang") as conversion:
         reading = asyncio.create_task(conversion.read())
         feeding = asyncio.create_task(conversion.feed(MORE_THAN_IS_BUFFERED))
         await asyncio.wait([reading, feeding], timeout=0.1)
@@ -150,7 +150,7 @@ async def test_given_up_nobody_waits_for_it(pool: WorkerPool) -> None:
 async def test_given_up_before_it_began_it_takes_no_worker(
     pool: WorkerPool, ends: list[End]
 ) -> None:
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         conversion.give_up()
         await conversion.feed(b"more")
         await conversion.end()
@@ -181,7 +181,7 @@ async def test_a_failure_is_told_in_a_sentence_and_counted(
 ) -> None:
     caplog.set_level(logging.ERROR)
 
-    async with converting(pool, job) as conversion:
+    async with Conversion(pool, job) as conversion:
         await conversion.feed(b"begin")
         raised = await failure(conversion)
         await conversion.feed(MORE_THAN_IS_BUFFERED)
@@ -195,7 +195,7 @@ async def test_a_failure_is_told_in_a_sentence_and_counted(
 async def test_what_was_written_before_a_failure_is_there_with_its_seconds(
     pool: WorkerPool,
 ) -> None:
-    async with converting(pool, "complain") as conversion:
+    async with Conversion(pool, "complain") as conversion:
         await conversion.feed(b"begin")
 
         assert await conversion.read() == b"some"
@@ -209,7 +209,7 @@ async def test_a_worker_that_hangs_is_given_up(
     monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
     pool.stalls = TimeoutChecker(0.2)
 
-    async with converting(pool, "hang") as conversion:
+    async with Conversion(pool, "hang") as conversion:
         await conversion.feed(b"begin")
         await conversion.end()
 
@@ -223,7 +223,7 @@ async def test_a_worker_that_works_in_silence_does_not_hang(
     monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
     pool.stalls = TimeoutChecker(0.2)
 
-    async with converting(pool, "spin") as conversion:
+    async with Conversion(pool, "spin") as conversion:
         await conversion.feed(b"begin")
         await conversion.end()
         assert str(await failure(conversion)) == TOO_COSTLY
@@ -236,7 +236,7 @@ async def test_a_worker_that_waits_for_input_does_not_hang(
     monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.1)
     pool.stalls = TimeoutChecker(0.1)
 
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"slow")
         reading = asyncio.create_task(rest(conversion))
         await asyncio.wait([reading], timeout=0.5)  # a client that says nothing for a while
@@ -249,7 +249,7 @@ async def test_a_worker_that_waits_for_input_does_not_hang(
 async def test_a_worker_that_is_killed_costs_its_own_conversion(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with converting(pool, "shout") as conversion, converting(pool, "shout") as other:
+    async with Conversion(pool, "shout") as conversion, Conversion(pool, "shout") as other:
         await conversion.feed(b"begin")
         (worker,) = await until(busy_workers)
         await other.feed(b"more")

@@ -9,9 +9,10 @@ import pytest
 
 from speech_gateway.errors import StartupError
 from speech_gateway.media.audio_errors import BROKEN, ConversionFailedError
+from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.media.workers.fork_server import SPARE_WORKERS
 from speech_gateway.media.workers.pool import WorkerPool
-from tests.support.converting import SECONDS, converted, converting, rest, workers
+from tests.support.converting import SECONDS, converted, rest, workers
 from tests.support.media_workers import busy_workers, fork_servers
 from tests.support.polling import until
 from tests.support.process import children, is_gone
@@ -39,7 +40,7 @@ async def test_killed_it_takes_its_workers_with_it_and_is_started_again(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (server,) = fork_servers()
-    async with converting(pool, "hang") as conversion:
+    async with Conversion(pool, "hang") as conversion:
         await conversion.feed(b"begin")
         (worker,) = await until(busy_workers)
 
@@ -57,7 +58,7 @@ async def test_stopped_dead_it_is_killed_and_started_again(
 ) -> None:
     monkeypatch.setattr("speech_gateway.media.workers.pool.KILL_TIMEOUT", 0.2)
     (server,) = fork_servers()
-    async with converting(pool, "hang") as conversion:
+    async with Conversion(pool, "hang") as conversion:
         await conversion.feed(b"begin")
         (worker,) = await until(busy_workers)
 
@@ -74,7 +75,7 @@ async def test_a_signal_to_the_whole_group_does_not_end_it(
     pool: WorkerPool, number: signal.Signals
 ) -> None:
     (server,) = fork_servers()
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"begin")
         (worker,) = await until(busy_workers)
 
@@ -90,7 +91,7 @@ async def test_stopped_nothing_of_it_is_left() -> None:
     async with workers(JOBS) as pool, asyncio.timeout(SECONDS):
         (server,) = fork_servers()
         spares = await until(lambda: children(server), holds=lambda c: len(c) == SPARE_WORKERS)
-        async with converting(pool, "spin") as conversion:
+        async with Conversion(pool, "spin") as conversion:
             await conversion.feed(b"begin")
             (worker,) = await until(busy_workers)
 
@@ -135,7 +136,7 @@ async def test_while_there_is_no_server_a_conversion_fails_after_a_while(
     os.kill(server, signal.SIGKILL)
     await until(lambda: "starting it again" in caplog.text)
 
-    async with converting(pool, "shout") as conversion:
+    async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"begin")
         with pytest.raises(ConversionFailedError, match=BROKEN):
             await rest(conversion)

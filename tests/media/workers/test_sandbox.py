@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from speech_gateway.media.audio_errors import BROKEN, ConversionFailedError
+from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.media.workers.pool import WorkerPool
-from tests.support.converting import converted, converting, read_until, rest, workers
+from tests.support.converting import converted, read_until, rest, workers
 from tests.support.media_workers import busy_workers, fork_servers
 from tests.support.polling import until
 
@@ -28,7 +29,7 @@ async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerPool]:
 @pytest.fixture
 async def worker(pool: WorkerPool) -> AsyncIterator[int]:
     """A worker that is at its job."""
-    async with converting(pool, "hang") as conversion:
+    async with Conversion(pool, "hang") as conversion:
         await conversion.feed(b"begin")
         (pid,) = await until(busy_workers)
         yield pid
@@ -41,7 +42,7 @@ async def test_a_worker_can_neither_open_nor_reach_nor_start_anything(pool: Work
 async def test_the_attempts_would_be_seen(caplog: pytest.LogCaptureFixture) -> None:
     async with (
         workers("tests.support.unfiltered_jobs") as pool,
-        converting(pool, "try_to_escape") as conversion,
+        Conversion(pool, "try_to_escape") as conversion,
     ):
         await conversion.feed(b"now")
         escaped = (await read_until(conversion, lambda made: made.count(b"\n") >= 9)).decode()
@@ -103,7 +104,7 @@ async def test_a_file_on_disk_holds_no_more(
 ) -> None:
     caplog.set_level(logging.ERROR)
 
-    async with converting(pool, "keep_on_disk") as conversion:
+    async with Conversion(pool, "keep_on_disk") as conversion:
         await conversion.feed(bytes(MAX_FILE + 1))
         await conversion.end()
         with pytest.raises(ConversionFailedError, match=BROKEN):
@@ -115,7 +116,7 @@ async def test_a_file_on_disk_holds_no_more(
 async def test_without_a_place_for_files_what_needs_none_is_converted() -> None:
     async with workers("tests.support.diskless_jobs") as pool:
         assert await converted(pool, "shout", [b"a"]) == b"A"
-        async with converting(pool, "keep_on_disk") as conversion:
+        async with Conversion(pool, "keep_on_disk") as conversion:
             await conversion.feed(b"a")
             with pytest.raises(ConversionFailedError, match=BROKEN):
                 await rest(conversion)
