@@ -20,7 +20,11 @@ log = logging.getLogger(__name__)
 async def keep_running(
     name: str, process: Process, start: Callable[[], Awaitable[Process]]
 ) -> None:
-    """Start a process again whenever it ends, until cancelled; start raises StartupError."""
+    """Start a process again whenever it ends, until cancelled.
+
+    Args:
+        start: may raise StartupError or OSError, and is tried again then.
+    """
     loop = asyncio.get_running_loop()
     pause = FIRST_PAUSE
     while True:
@@ -33,7 +37,7 @@ async def keep_running(
             try:
                 process = await start()
                 break
-            except StartupError as error:
+            except (StartupError, OSError) as error:
                 log.error("%s", error)
                 pause = min(2 * pause, MAX_PAUSE)
 

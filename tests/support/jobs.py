@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from speech_gateway.media.audio_errors import BadAudioError
+from speech_gateway.media.workers.frames import Kind
 from speech_gateway.media.workers.work import Jobs, Work
 
 TOO_LOUD = "it is too loud"
@@ -65,6 +66,18 @@ def hang(work: Work) -> None:
         time.sleep(1)
 
 
+def close_the_link(work: Work) -> None:
+    """End the connection to the gateway, and live on."""
+    os.closerange(3, 20)
+    hang(work)
+
+
+def pretend(work: Work) -> None:
+    """Say that all is done, and live on."""
+    work.source.finish(Kind.DONE, "")  # type: ignore[attr-defined]
+    hang(work)
+
+
 def crash(work: Work) -> None:
     """Die as a codec does."""
     os.abort()
@@ -115,6 +128,6 @@ def load() -> Jobs:
     """Return the jobs."""
     jobs = (
         *(shout, flood, swallow, complain, fail, allocate, spin, hang, crash, keep_on_disk),
-        *(repeat_options, try_to_escape),
+        *(repeat_options, try_to_escape, close_the_link, pretend),
     )
     return Jobs({job.__name__: job for job in jobs})

@@ -37,6 +37,8 @@ MAX_MEMORY = 300 * 1024 * 1024
 MAX_PROCESSOR_SECONDS = 10
 GONE_WITHIN = 0.2
 AT_ONCE = 50
+TOLD_BY_THE_HEAD = ("flac: eight hours declared",)
+"""Refused before the middle."""
 MP3_ORDER = json.dumps(ORDER | {"response_format": "mp3"}).encode()
 
 
@@ -140,7 +142,7 @@ async def leave_in_the_middle(gateway: Program, data: bytes) -> float:
     return loop.time() - since
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", [name for name in HOSTILE if name not in TOLD_BY_THE_HEAD])
 async def test_a_client_that_leaves_takes_its_worker_with_it(gateway: Program, name: str) -> None:
     data = HOSTILE[name]()
 
@@ -221,12 +223,12 @@ async def test_a_slot_is_given_back_when_its_worker_is_gone(backend: ScriptedBac
         client = await begin(gateway, silence(10.0))
         (worker,) = await until(lambda: workers(gateway))
 
-        os.kill(server, signal.SIGSTOP)  # so that it kills nobody
+        os.kill(server, signal.SIGSTOP)  # so that it kills nobody, and tells of no end
         client.leave(reset=True)
         meanwhile = await upload(gateway, silence(1.0))
-        there = not is_gone(worker)
         os.kill(server, signal.SIGCONT)
         afterwards = await upload(gateway, silence(1.0))
 
-    assert (meanwhile.status, there) == (503, True)
+    assert meanwhile.status == 503
     assert afterwards.status == 200
+    assert is_gone(worker)

@@ -123,7 +123,6 @@ class Conversion:
         if self._worker is None:
             return
         try:
-            self._worker.kill()  # it may have said that it is done, and not be
             await self._worker.gone()
         finally:
             self._worker.link.close()
@@ -151,6 +150,7 @@ class Conversion:
         finally:
             self._reading, self._moved = False, self._loop.time()
         if not came:
+            self._worker.kill()  # it may have closed its end, and live on
             self._note_death(await self._worker.gone())
             return b""
         self._frames.feed(came)
@@ -207,15 +207,18 @@ class Conversion:
             self._finish(End.STALLED)
 
     def _finish(self, end: End, failure: Exception | None = None) -> None:
-        """Note how it ended; a worker that still runs is killed."""
+        """Note how it ended; its worker, if there was one, is killed."""
         if failure is None and (made := _FAILURES.get(end)) is not None:
             kind, text = made
             failure = kind(text)
         self._end, self._failure = end, failure
         self._pool.stalls.remove(self._check_stall)
-        self._pool.on_end(end)
-        if self._worker is not None and end is not End.DONE:
-            self._worker.kill()
+        if self._worker is not None or end is End.FAILED:
+            self._pool.on_end(end)
+        if self._worker is not None:
+            self._worker.kill()  # it may have said that it is done, and not be
+            with contextlib.suppress(OSError):  # who feeds or reads is woken, whatever it does
+                self._worker.link.shutdown(socket.SHUT_RDWR)
         self._begun.set()
 
 

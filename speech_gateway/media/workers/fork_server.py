@@ -23,6 +23,8 @@ from .work import Jobs
 
 SPARE_WORKERS = 2
 """Workers forked ahead: forking takes some milliseconds."""
+NOT_STARTED = 1 << 8
+"""The status of a worker that could not be forked, as if it had ended with 1 (wait(2))."""
 REFILL_DELAY = 0.005
 """Seconds without anything to do, after which spares are forked: not while a conversion begins."""
 
@@ -75,8 +77,12 @@ class ForkServer:
         if "kill" in message:
             self._kill(message["kill"])
         else:
-            self._start(message, fds[0])
-            os.close(fds[0])
+            try:
+                self._start(message, fds[0])
+            except (OSError, IndexError):  # no process or no file is to be had
+                messages.send(self._control, ended=message["number"], status=NOT_STARTED)
+            for fd in fds:
+                os.close(fd)
             self._wants_spares = True
         return True
 
@@ -93,13 +99,19 @@ class ForkServer:
 
     def _fork_spares(self) -> None:
         self._wants_spares = False
-        while len(self._spares) < SPARE_WORKERS:
-            self._spares.append(self._fork(rehearse=True))
+        with contextlib.suppress(OSError):  # no process is to be had; after the next order, perhaps
+            while len(self._spares) < SPARE_WORKERS:
+                self._spares.append(self._fork(rehearse=True))
 
     def _fork(self, *, rehearse: bool) -> _Spare:
         ours, theirs = messages.pair()
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
         if pid == 0:
             try:
                 signal.set_wakeup_fd(-1)
@@ -153,8 +165,8 @@ def main() -> None:
     confined, lacks = sandbox.prepare(arguments["file_bytes"], jobs.readable, worker.MOST_FDS)
     gc.collect()
     gc.freeze()  # workers share the pages that the collector would write to
-    messages.send(control, ready=True, lacks=lacks)
     with contextlib.suppress(ConnectionError):
+        messages.send(control, ready=True, lacks=lacks)
         ForkServer(control, jobs, confined).serve()
 
 

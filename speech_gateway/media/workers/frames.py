@@ -61,7 +61,7 @@ class FrameReader:
         if len(self._held) < _HEAD.size:
             return None
         number, seconds, size = _HEAD.unpack_from(self._held)
-        if number > max(Kind) or size > MAX_PAYLOAD:
+        if number > max(Kind) or size > MAX_PAYLOAD or (number == Kind.DATA and not size):
             raise FrameError(f"a frame of kind {number} and {size} bytes")
         end = _HEAD.size + size
         if len(self._held) < end:

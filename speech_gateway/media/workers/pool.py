@@ -30,6 +30,7 @@ STALL_TIMEOUT = 30.0
 """Seconds without a byte from a worker that has something to do."""
 LEAST_WORK = 0.01
 """Of those seconds, processor time of one that works, though slowly on a machine that is busy."""
+KILL_AGAIN = 0.05
 KILL_TIMEOUT = 10.0
 """Seconds after which a fork server that has not killed a worker is killed itself."""
 LOST = -1
@@ -122,8 +123,11 @@ class WorkerPool:
         """
         try:
             async with asyncio.timeout(RESTART_TIMEOUT):
-                await self._ready.wait()
-            return self._order(job, options)
+                while True:
+                    await self._ready.wait()
+                    with contextlib.suppress(ConnectionError):
+                        return self._order(job, options)
+                    self._disconnect()  # it has died, and another is started
         except TimeoutError:
             log.error("no media worker can be had: their server does not run")
         except OSError as error:
@@ -132,9 +136,14 @@ class WorkerPool:
 
     def kill(self, number: int) -> None:
         """Have a worker killed."""
-        if self._control is not None:
-            with contextlib.suppress(OSError):  # a server that is stuck is noticed in a moment
-                messages.send(self._control, kill=number)
+        if self._control is None or number not in self._workers:
+            return
+        try:
+            messages.send(self._control, kill=number)
+        except BlockingIOError:  # it has much to do
+            asyncio.get_running_loop().call_later(KILL_AGAIN, self.kill, number)
+        except ConnectionError:
+            pass  # it has died, and its workers with it
 
     def kill_server(self) -> None:
         """Kill the fork server, and all workers with it; it is started again."""
@@ -143,7 +152,8 @@ class WorkerPool:
                 self._process.kill()
 
     def _order(self, job: str, options: Options) -> Worker:
-        assert self._control is not None
+        if self._control is None:
+            raise ConnectionResetError
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         number = next(self._numbers)
@@ -159,16 +169,17 @@ class WorkerPool:
         return worker
 
     async def _spawn(self) -> Process:
-        ours, theirs = messages.pair()
+        try:
+            ours, theirs = messages.pair()
+        except OSError as error:
+            raise _not_started(error) from error
         ours.setblocking(False)
         with theirs:
             try:
                 self._process = process = await self._execute(theirs)
             except OSError as error:
                 ours.close()
-                raise StartupError(
-                    f"the media workers' server cannot be started: {error.strerror}"
-                ) from error
+                raise _not_started(error) from error
         try:
             ready = await self._first_message(ours)
         except BaseException:
@@ -200,7 +211,7 @@ class WorkerPool:
             async with asyncio.timeout(START_TIMEOUT):
                 await readable.wait()
             message, _ = messages.receive(control)
-        except (TimeoutError, ConnectionError):
+        except OSError:  # it has ended, or says nothing
             pass
         finally:
             loop.remove_reader(control)
@@ -244,6 +255,10 @@ class WorkerPool:
         worker = self._workers.pop(number)
         if not worker.ended.done():
             worker.ended.set_result(status)
+
+
+def _not_started(error: OSError) -> StartupError:
+    return StartupError(f"the media workers' server cannot be started: {error.strerror}")
 
 
 def _environment() -> dict[str, str]:

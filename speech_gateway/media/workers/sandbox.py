@@ -44,14 +44,14 @@ class ProcessorTime:
 class Sandbox:
     """What workers are confined to."""
 
-    most_fds: int
-    file_bytes: int
+    most_fds: int = 16
+    file_bytes: int = 0
     """The most that may be written to a file."""
-    readable: Path | None
+    readable: Path | None = None
     """A folder whose files may be read."""
-    syscall_filter: SyscallFilter | None
+    syscall_filter: SyscallFilter | None = None
     """None where there is none to be had; all else holds without it."""
-    uses_landlock: bool
+    uses_landlock: bool = False
 
     def enter(self, parent: int) -> ProcessorTime:
         """Give up all that a worker does not need, for ever, and end with the process parent."""
@@ -63,7 +63,7 @@ class Sandbox:
         os.environ.clear()
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")  # the first that the kernel kills
-        memory = _address_space() + MEMORY_BYTES
+        memory = _address_space() + MEMORY_BYTES + self.file_bytes  # which may be mapped
         if self.uses_landlock:
             landlock.restrict_files(self.readable)
         for limited, most in (
@@ -86,10 +86,27 @@ def prepare(file_bytes: int, readable: Path | None, most_fds: int) -> tuple[Sand
         syscall_filter = SyscallFilter(reads_files=readable is not None)
     except FilterError as error:
         lacks.append(f"may make any system call ({error})")
-    uses_landlock = landlock.is_available()
+    if syscall_filter is not None and not _can_enter(Sandbox(syscall_filter=syscall_filter)):
+        lacks.append("may make any system call (the system lets no filter be installed)")
+        syscall_filter = None
+    uses_landlock = landlock.is_available() and _can_enter(Sandbox(uses_landlock=True))
     if not uses_landlock and (syscall_filter is None or readable is not None):
         lacks.append("may read any file (the kernel has no Landlock)")
     return Sandbox(most_fds, file_bytes, readable, syscall_filter, uses_landlock), lacks
+
+
+def _can_enter(sandbox: Sandbox) -> bool:
+    """Return whether a process can enter a sandbox; tried with one."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            sandbox.enter(parent)
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    return status == 0
 
 
 def _address_space() -> int:

@@ -57,17 +57,20 @@ def _outcome(job: Job, work: Work) -> tuple[Kind, str]:
     """Do a job; return how it ended, and the text of that."""
     try:
         job(work)
-    except BadAudioError as error:
-        return Kind.BAD_AUDIO, str(error)
-    except MemoryError:
-        return Kind.TOO_COSTLY, ""
-    except av.error.FFmpegError as error:
-        if error.errno == errno.ENOMEM:
-            return Kind.TOO_COSTLY, ""
-        return Kind.BAD_AUDIO, DAMAGED
-    except Exception as error:  # noqa: BLE001 - told to the gateway, which logs it
-        return Kind.FAILED, f"{type(error).__name__}: {error}"
+    except Exception as error:  # noqa: BLE001 - told to the gateway
+        return _blamed(error)
     return Kind.DONE, ""
+
+
+def _blamed(error: Exception) -> tuple[Kind, str]:
+    """Return whose fault an error is: the client's, whose text is for people, or the gateway's."""
+    if isinstance(error, BadAudioError):
+        return Kind.BAD_AUDIO, str(error)
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+        return Kind.TOO_COSTLY, ""
+    if isinstance(error, av.error.FFmpegError):
+        return Kind.BAD_AUDIO, DAMAGED
+    return Kind.FAILED, f"{type(error).__name__}: {error}"
 
 
 class _Link:

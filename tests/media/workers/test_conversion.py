@@ -156,7 +156,7 @@ async def test_given_up_before_it_began_it_takes_no_worker(
         await conversion.end()
 
         assert isinstance(await failure(conversion), BadAudioError)
-    assert ends == [End.GIVEN_UP]
+    assert ends == []
 
 
 @pytest.mark.parametrize(
@@ -228,6 +228,54 @@ async def test_a_worker_that_works_in_silence_does_not_hang(
         await conversion.end()
         assert str(await failure(conversion)) == TOO_COSTLY
     assert ends == [End.TOO_COSTLY]
+
+
+async def test_a_worker_that_closes_its_end_and_lives_on_costs_nobody_else(
+    pool: WorkerPool, ends: list[End]
+) -> None:
+    async with Conversion(pool, "shout") as other:
+        await other.feed(b"more")
+        async with Conversion(pool, "close_the_link") as conversion:
+            await conversion.feed(b"begin")
+            assert str(await failure(conversion)) == BROKEN
+        await other.end()
+
+        assert await rest(other) == b"MORE"
+    assert ends == [End.CRASHED, End.DONE]
+
+
+async def test_a_worker_that_says_that_it_is_done_and_is_not_holds_nobody(
+    pool: WorkerPool,
+) -> None:
+    async with asyncio.timeout(SECONDS), Conversion(pool, "pretend") as conversion:
+        feeding = asyncio.create_task(conversion.feed(MORE_THAN_IS_BUFFERED))
+
+        assert await rest(conversion) == b""
+        await feeding
+
+
+async def test_a_worker_that_hangs_under_a_server_that_hangs_is_given_up(
+    pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
+    monkeypatch.setattr("speech_gateway.media.workers.pool.KILL_TIMEOUT", 0.2)
+    pool.stalls = TimeoutChecker(0.2)
+    (server,) = fork_servers()
+
+    async with Conversion(pool, "hang") as conversion:
+        await conversion.feed(b"begin")
+        await conversion.end()
+        os.kill(server, signal.SIGSTOP)
+        assert str(await failure(conversion)) == BROKEN
+    assert ends == [End.STALLED]
+    assert await converted(pool, "shout", [b"next"]) == b"NEXT"
+
+
+async def test_what_was_never_begun_is_no_conversion(pool: WorkerPool, ends: list[End]) -> None:
+    async with Conversion(pool, "shout"):
+        pass
+
+    assert ends == []
 
 
 async def test_a_worker_that_waits_for_input_does_not_hang(

@@ -1,9 +1,11 @@
 """The server that workers are forked from: kept running, and ended with the gateway."""
 
 import asyncio
+import errno
 import os
 import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
@@ -142,3 +144,34 @@ async def test_while_there_is_no_server_a_conversion_fails_after_a_while(
             await rest(conversion)
 
     assert "their server does not run" in caplog.text
+
+
+async def test_where_no_process_can_be_forked_that_conversion_fails_and_no_other() -> None:
+    async with workers("tests.support.forkless_jobs") as pool:
+        (server,) = fork_servers()
+        made = []
+        async with Conversion(pool, "shout") as other:
+            await other.feed(b"more")
+            for _ in range(6):
+                with suppress(ConversionFailedError):
+                    made.append(await converted(pool, "shout", [b"a"]))
+            await other.end()
+
+            assert await rest(other) == b"MORE"
+        assert b"A" in made
+        assert fork_servers() == [server]
+
+
+async def test_out_of_files_when_the_server_dies_it_is_started_again_when_there_are_some(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_file() -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    (server,) = fork_servers()
+    with monkeypatch.context() as patch:
+        patch.setattr("speech_gateway.media.workers.messages.pair", no_file)
+        os.kill(server, signal.SIGKILL)
+        await until(lambda: "Too many open files" in caplog.text)
+
+    assert await converted(pool, "shout", [b"next"]) == b"NEXT"

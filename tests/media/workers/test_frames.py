@@ -4,7 +4,7 @@ import pytest
 
 from speech_gateway.media.workers.frames import MAX_PAYLOAD, FrameError, FrameReader, Kind, pack
 
-STREAM = pack(Kind.DATA, b"one", 0.5) + pack(Kind.DATA, b"", 1) + pack(Kind.BAD_AUDIO, b"why", 2)
+STREAM = pack(Kind.DATA, b"one", 0.5) + pack(Kind.DATA, b"2", 1) + pack(Kind.BAD_AUDIO, b"why", 2)
 
 
 def read(*pieces: bytes) -> list[tuple[Kind, float, bytes]]:
@@ -18,7 +18,7 @@ def read(*pieces: bytes) -> list[tuple[Kind, float, bytes]]:
 
 
 def test_frames_come_back_however_the_stream_is_cut() -> None:
-    expected = [(Kind.DATA, 0.5, b"one"), (Kind.DATA, 1, b""), (Kind.BAD_AUDIO, 2, b"why")]
+    expected = [(Kind.DATA, 0.5, b"one"), (Kind.DATA, 1, b"2"), (Kind.BAD_AUDIO, 2, b"why")]
 
     assert read(STREAM) == expected
     assert read(*(STREAM[at : at + 1] for at in range(len(STREAM)))) == expected
@@ -26,7 +26,11 @@ def test_frames_come_back_however_the_stream_is_cut() -> None:
 
 @pytest.mark.parametrize(
     "nonsense",
-    [b"\xff" * 13, pack(Kind.DATA, b"", 0)[:9] + (MAX_PAYLOAD + 1).to_bytes(4)],
+    [
+        b"\xff" * 13,
+        pack(Kind.DATA, b"", 0),
+        pack(Kind.DATA, b"", 0)[:9] + (MAX_PAYLOAD + 1).to_bytes(4),
+    ],
 )
 def test_what_is_no_frame_is_an_error(nonsense: bytes) -> None:
     with pytest.raises(FrameError):
