@@ -10,6 +10,7 @@ import signal
 import statistics
 from collections.abc import AsyncIterator
 from itertools import cycle, islice
+from pathlib import Path
 
 import pytest
 
@@ -149,6 +150,14 @@ async def test_a_client_that_leaves_takes_its_worker_with_it(gateway: Program, n
     took = [await leave_in_the_middle(gateway, data) for _ in range(5)]
 
     assert statistics.median(took) < GONE_WITHIN
+
+
+async def test_no_codec_is_in_the_gateways_own_process(gateway: Program) -> None:
+    assert (await upload(gateway, silence(1.0))).status == 200
+
+    (server,) = fork_servers(gateway.process.pid)
+    assert "libavcodec" in Path(f"/proc/{server}/maps").read_text()
+    assert "libavcodec" not in Path(f"/proc/{gateway.process.pid}/maps").read_text()
 
 
 ENDLESS = HOSTILE["matroska: laced"]()
