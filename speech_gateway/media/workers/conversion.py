@@ -122,6 +122,8 @@ class Conversion:
         self.give_up()
         if self._worker is None:
             return
+        self._pool.stalls.remove(self._check_stall)
+        self._worker.kill()  # it may have been had after all was over
         try:
             await self._worker.gone()
         finally:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import math
 import os
 import socket
 import sys
@@ -54,11 +55,12 @@ class Worker:
 
     def processor_seconds(self) -> float:
         """Return the processor time that it has taken (clock_getcpuclockid(3))."""
-        if self.pid is None or self.ended.done():
+        if self.pid is None:
             return 0.0
-        with contextlib.suppress(OSError):  # it has just ended
+        try:
             return time.clock_gettime((~self.pid << 3) | 2)
-        return 0.0
+        except OSError:  # it has ended, which is told in a moment
+            return math.inf
 
     def kill(self) -> None:
         """Have it killed; harmless when it has ended."""

@@ -220,8 +220,8 @@ async def test_a_worker_that_hangs_is_given_up(
 async def test_a_worker_that_works_in_silence_does_not_hang(
     pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
-    pool.stalls = TimeoutChecker(0.2)
+    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 1.0)
+    pool.stalls = TimeoutChecker(1.0)
 
     async with Conversion(pool, "spin") as conversion:
         await conversion.feed(b"begin")
@@ -268,6 +268,21 @@ async def test_a_worker_that_hangs_under_a_server_that_hangs_is_given_up(
         os.kill(server, signal.SIGSTOP)
         assert str(await failure(conversion)) == BROKEN
     assert ends == [End.STALLED]
+    assert await converted(pool, "shout", [b"next"]) == b"NEXT"
+
+
+async def test_given_up_while_its_worker_is_waited_for_it_leaves_none(
+    pool: WorkerPool,
+) -> None:
+    pool._ready.clear()  # as while the server is started again
+    async with asyncio.timeout(SECONDS), Conversion(pool, "hang") as conversion:
+        feeding = asyncio.create_task(conversion.feed(b"begin"))
+        await asyncio.wait([feeding], timeout=0.05)
+        conversion.give_up()
+        pool._ready.set()
+        await feeding
+
+    assert busy_workers() == []
     assert await converted(pool, "shout", [b"next"]) == b"NEXT"
 
 
