@@ -138,6 +138,8 @@ def _pictures(
     stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
     for at in range(int(seconds * 25)):
         picture = av.VideoFrame(64, 64, "yuv420p")
+        for plane in picture.planes:  # which hold what was in memory
+            plane.update(bytes(plane.buffer_size))
         picture.pts = at
         yield from stream.encode(picture)
     yield from stream.encode(None)
