@@ -102,9 +102,7 @@ class Metrics:
             *("api", "endpoint", "code"),
         )
         self._conversions = self._counter(
-            "gateway_conversions_total",
-            "Conversions of audio that ended, by how.",
-            "end",
+            "gateway_conversions_total", "Conversions of audio that ended, by how.", "end"
         )
         # labels() takes a lock and sorts out its arguments each time; labels are few.
         self._requests_ended = cache(self.requests.labels)

@@ -34,19 +34,11 @@ def create_app(warm_recognizers: int) -> web.Application:
     app = web.Application()
     app[WORKERS] = WorkerPool(JOBS, file_bytes=NO_FILE)
     app[RECOGNIZERS] = Recognizers(warm_recognizers)
-    app.cleanup_ctx.append(_run_workers)
+    app.cleanup_ctx.append(app[WORKERS].running)
     app.cleanup_ctx.append(_run_recognizers)
     app.router.add_post("/api/v1/process", process)
     app.router.add_get("/healthz", healthz)
     return app
-
-
-async def _run_workers(app: web.Application) -> AsyncIterator[None]:
-    try:
-        await app[WORKERS].start()
-        yield
-    finally:
-        await app[WORKERS].stop()
 
 
 async def _run_recognizers(app: web.Application) -> AsyncIterator[None]:

@@ -1,6 +1,5 @@
 """Decodes the audio in a container, and counts what could not be decoded."""
 
-import errno
 from collections.abc import Iterator
 
 import av.error
@@ -10,6 +9,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from .audio_errors import BadAudioError
+from .libav import is_out_of_memory
 from .mp4 import MAX_FRAME_SAMPLES
 from .wav_and_au import MAX_CHANNELS
 
@@ -68,7 +68,7 @@ class Decoding:
                         yield packet
                 return
             except av.error.FFmpegError as error:
-                if error.errno == errno.ENOMEM:
+                if is_out_of_memory(error):
                     raise
                 faults += 1
 
@@ -91,7 +91,7 @@ class Decoding:
         try:
             frames = self.stream.codec_context.decode(packet)
         except av.error.FFmpegError as error:
-            if error.errno == errno.ENOMEM:
+            if is_out_of_memory(error):
                 raise
             self.undecoded_packets += 1
             return

@@ -16,7 +16,7 @@ from .workers.work import Job, Jobs, Work
 def load() -> Jobs:
     """Return the jobs; those that make a format have the format's name."""
     warm_up()
-    conversions = {"ogg": remux_to_ogg, **CONVERSIONS}
+    conversions = {"opus": remux_to_ogg, **CONVERSIONS}
     by_name = {"upload": _upload, **{name: _job(to) for name, to in conversions.items()}}
     speech = _opus(_silence(0.02))
 

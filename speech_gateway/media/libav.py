@@ -1,5 +1,6 @@
 """libav, as both directions use it: opening, resampling, encoding."""
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,11 @@ class NoOtherFileError(Exception):
 
 class EncoderError(Exception):
     """Encoding failed: the audio has been decoded, so its file is not at fault."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether there was not enough memory, as Python or libav tells it."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM
 
 
 def _open_nothing(*_: object) -> NoReturn:

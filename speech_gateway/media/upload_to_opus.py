@@ -11,10 +11,10 @@ from .aiff_and_caf import aiff_in_order, caf_in_order
 from .audio_errors import BadAudioError
 from .container_detection import container_of
 from .decoding import DECODERS, Decoding
-from .libav import Encoder, NoOtherFileError, open_input, resampled
+from .libav import Encoder, NoOtherFileError, is_out_of_memory, open_input, resampled
 from .mp4 import plausible
 from .peekable import ByteReader, PeekableReader
-from .workers.work import Write
+from .workers.work import MAX_AUDIO_SECONDS, Write
 
 OPUS_RATE = 48_000
 BIT_RATE = 144_000
@@ -28,8 +28,6 @@ It decodes frames of 2.5 to 40 ms.
 PAGE_MICROSECONDS = 20_000
 PROBE_BYTES = 4096
 """Bytes that libav probes for what the headers do not tell, such as MP3's rate."""
-MAX_SECONDS = 4 * 3600.0
-"""Seconds of audio in one upload: a few bytes of FLAC or Opus may stand for minutes of silence."""
 MIN_BYTE_RATE = 16
 """Bytes of an upload for a second of its audio. FLAC of nothing but digital silence has 24, Opus in
 packets of a byte 33; fewer are made to cost hours of encoding.
@@ -46,7 +44,7 @@ KINDS = "WAV, MP3, M4A, MP4, WebM, Ogg (Opus or Vorbis), FLAC, AAC, AIFF, CAF or
 NOT_KNOWN = f"the file is of no known kind; send {KINDS}"
 NO_AUDIO = f"the file has no audio that can be read; send {KINDS}"
 EMPTY = f"the file is empty; send {KINDS}"
-TOO_LONG = f"the audio is longer than {MAX_SECONDS / 3600:g} hours"
+TOO_LONG = f"the audio is longer than {MAX_AUDIO_SECONDS / 3600:g} hours"
 UNPACKED = "the audio is compressed twice; send it without the container's own compression"
 TOO_FEW_BYTES = f"the audio has fewer than {MIN_BYTE_RATE} bytes a second, as no recording has"
 
@@ -77,13 +75,13 @@ class _Upload:
         try:
             with open_input(file, container, DECODERS, PROBE_BYTES) as opened:
                 decoding = Decoding(opened)
-                if (decoding.declared_seconds or 0) > MAX_SECONDS:
+                if (decoding.declared_seconds or 0) > MAX_AUDIO_SECONDS:
                     raise BadAudioError(TOO_LONG)
                 self._encode(decoding, encoder)
         except NoOtherFileError:
             raise BadAudioError(NO_AUDIO) from None
         except av.error.FFmpegError as error:
-            if error.errno == errno.ENOMEM:
+            if is_out_of_memory(error):
                 raise
             raise BadAudioError(NO_AUDIO) from None
 
@@ -99,7 +97,7 @@ class _Upload:
 
     def _require_proportion(self, seconds: float, packet_bytes: int) -> None:
         """Raise BadAudioError when so many seconds and packets cannot be meant by the bytes."""
-        if seconds > MAX_SECONDS:
+        if seconds > MAX_AUDIO_SECONDS:
             raise BadAudioError(TOO_LONG)
         if seconds > SECONDS_BEFORE_RATE and seconds * MIN_BYTE_RATE > self._bytes:
             raise BadAudioError(TOO_FEW_BYTES)

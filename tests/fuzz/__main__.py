@@ -77,7 +77,7 @@ async def run(seed: int, seconds: float) -> int:
         backend.script = hears("anything")
         flags = ("--skit-url", backend.url, "--openai")
         async with serving_program(*flags) as gateway:
-            log = asyncio.create_task(_read_log(gateway))
+            log = asyncio.create_task(gateway.pass_on_log("ERROR"))
             await fuzz(gateway, findings, seed, seconds)
             await until(lambda: busy_workers(gateway.process.pid), equals=[])
             alive = (await _health(gateway)) == 200
@@ -85,14 +85,6 @@ async def run(seed: int, seconds: float) -> int:
     answers = ", ".join(f"{status}: {count}" for status, count in sorted(findings.answers.items()))
     print(f"{findings.answers.total()} uploads (seed {seed}); answers {answers}")
     return 0 if alive and not findings.wrong else 1
-
-
-async def _read_log(gateway: Program) -> None:
-    """Pass on what the gateway complains of, and read the rest, lest it waits for a full pipe."""
-    assert gateway.process.stderr is not None
-    async for line in gateway.process.stderr:
-        if b" ERROR " in line:
-            sys.stderr.write(line.decode(errors="replace"))
 
 
 async def _health(gateway: Program) -> int:

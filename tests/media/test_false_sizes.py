@@ -16,6 +16,7 @@ from tests.support.containers import (
     aiff,
     aiff_chunk,
     au,
+    box,
     caf,
     caf_chunk,
     common,
@@ -84,11 +85,6 @@ LIES = {
     "aac-frame-size": AAC[:3] + b"\x53\xff\xff" + AAC[6:],
     "mp3-tag-inside": MP3 + HUGE_TAG + bytes(1000),
 }
-
-
-def box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def table(kind: bytes, count: int, *before: bytes) -> bytes:

@@ -74,7 +74,7 @@ def test_what_is_not_opus_is_encoded() -> None:
 
 @pytest.mark.parametrize("speech", [recorded_speech(), webm(4.8)])
 async def test_the_first_sound_leaves_before_the_second_half_comes(speech: bytes) -> None:
-    async with workers() as pool, Conversion(pool, "ogg") as conversion:
+    async with workers() as pool, Conversion(pool, "opus") as conversion:
         await conversion.feed(speech[: len(speech) // 2])
 
         await read_until(conversion, lambda made: made.count(b"OggS") >= 100)

@@ -12,13 +12,13 @@ from speech_gateway.media.decoding import STRANGE_RATE, TOO_MANY_CHANNELS
 from speech_gateway.media.upload_to_opus import (
     EMPTY,
     KINDS,
-    MAX_SECONDS,
     NO_AUDIO,
     NOT_KNOWN,
     TOO_LONG,
     convert_upload,
 )
 from speech_gateway.media.workers.conversion import Conversion
+from speech_gateway.media.workers.work import MAX_AUDIO_SECONDS
 from tests.support.audio import Kind, heard, opus_speech, recorded, silent_film, tone, wav
 from tests.support.containers import (
     BIG_SAMPLES,
@@ -301,10 +301,10 @@ def test_a_sample_rate_that_would_multiply_the_work_is_refused(rate: int) -> Non
 
 
 def test_hours_of_silence_in_a_small_file_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("speech_gateway.media.upload_to_opus.MAX_SECONDS", 0.5)
+    monkeypatch.setattr("speech_gateway.media.upload_to_opus.MAX_AUDIO_SECONDS", 0.5)
 
     assert refusal(opus_speech(1.0)) == TOO_LONG
-    assert MAX_SECONDS == 4 * 3600
+    assert MAX_AUDIO_SECONDS == 4 * 3600
 
 
 @pytest.mark.parametrize(

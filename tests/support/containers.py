@@ -114,3 +114,9 @@ def rf64(data_size: int, *, told: int = 0xFFFFFFFF, format_: bytes | None = None
     return (
         b"RF64\xff\xff\xff\xffWAVE" + sizes + written + b"data" + struct.pack("<I", told) + SAMPLES
     )
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    """Return a box of an MP4."""
+    body = b"".join(parts)
+    return struct.pack(">I4s", 8 + len(body), kind) + body

@@ -7,10 +7,13 @@ from functools import cache
 from itertools import cycle, islice
 
 from .audio import Kind, recorded
+from .containers import box
 from .paths import CASES
+from .streamkit import ogg_page
 
 MEGABYTE = 1024 * 1024
 HOURS_OF_SILENCE = 4 * 3600
+FIRST_PAGE = 2
 EBML_UNKNOWN = b"\x01\xff\xff\xff\xff\xff\xff\xff"
 
 
@@ -19,11 +22,6 @@ def case(name: str) -> Callable[[], bytes]:
 
 
 # MP4
-
-
-def box(kind: bytes, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
 
 
 def full_box(kind: bytes, *parts: bytes) -> bytes:
@@ -218,27 +216,9 @@ def matroska_laced() -> bytes:
 # Ogg
 
 
-def ogg_page(serial: int, flags: int, body: bytes) -> bytes:
-    segments = bytes([255] * (len(body) // 255) + [len(body) % 255])
-    head = struct.pack("<4sBBqIIIB", b"OggS", 0, flags, 0, serial, 0, 0, len(segments)) + segments
-    page = bytearray(head + body)
-    page[22:26] = struct.pack("<I", _ogg_checksum(bytes(page)))
-    return bytes(page)
-
-
-_OGG = _table(0x04C11DB7, 32)
-
-
-def _ogg_checksum(data: bytes) -> int:
-    value = 0
-    for byte in data:
-        value = (value << 8 & 0xFFFFFFFF) ^ _OGG[value >> 24 ^ byte]
-    return value
-
-
 def ogg_of_many_streams() -> bytes:
     head = b"OpusHead\1\1\0\0\x80\xbb\0\0\0\0\0"
-    return b"".join(ogg_page(serial, 2, head) for serial in range(20_000))
+    return b"".join(ogg_page(0, 0, [head], FIRST_PAGE, serial) for serial in range(20_000))
 
 
 HOSTILE: Mapping[str, Callable[[], bytes]] = {

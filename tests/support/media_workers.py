@@ -1,10 +1,15 @@
 """The processes of media workers, as the kernel has them."""
 
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from speech_gateway.media.workers.conversion import Conversion
+from speech_gateway.media.workers.pool import WorkerPool
 from speech_gateway.media.workers.worker import ORDERS_FD
 
+from .polling import until
 from .process import children
 
 
@@ -22,6 +27,15 @@ def busy_workers(gateway: int | None = None) -> list[int]:
         if Path(f"/proc/{worker}/fd/0").exists()
         and not Path(f"/proc/{worker}/fd/{ORDERS_FD}").exists()
     ]
+
+
+@asynccontextmanager
+async def at_work(pool: WorkerPool, job: str) -> AsyncIterator[tuple[Conversion, int]]:
+    """Yield a conversion that has begun, the only one, and the process of its worker."""
+    async with Conversion(pool, job) as conversion:
+        await conversion.feed(b"begin")
+        (worker,) = await until(busy_workers)
+        yield conversion, worker
 
 
 def _command(pid: int) -> str:

@@ -64,18 +64,25 @@ def descendants(pid: int) -> list[int]:
 def is_gone(pid: int) -> bool:
     """Return whether a process has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+        return _stat(pid)[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
 
 
 def processor_seconds(pid: int) -> float:
     """Return the processor time that a process has taken."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return _seconds(_stat(pid)[11:13])
 
 
 def ended_processor_seconds(pid: int) -> float:
     """Return the processor time of a process's children that have ended."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    return _seconds(_stat(pid)[13:15])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return what the kernel tells of a process, from its state on (proc(5), stat)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _seconds(ticks: list[str]) -> float:
+    return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")

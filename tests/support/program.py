@@ -31,6 +31,13 @@ class Program:
                 if match := re.search(pattern, line):
                     return match
 
+    async def pass_on_log(self, level: str) -> None:
+        """Read the log, lest the program waits for a full pipe; show the lines of a level."""
+        assert self.process.stderr is not None
+        async for line in self.process.stderr:
+            if f" {level} ".encode() in line:
+                sys.stderr.write(line.decode(errors="replace"))
+
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         self.process.send_signal(number)
 

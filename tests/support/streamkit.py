@@ -51,12 +51,14 @@ def as_streamkit(packets: Iterable[bytes]) -> bytes:
     return b"".join(pages)
 
 
-def ogg_page(number: int, granule: int, packets: list[bytes], flags: int = 0) -> bytes:
-    """Return a page of whole packets (RFC 3533), of the stream with serial 0."""
+def ogg_page(
+    number: int, granule: int, packets: list[bytes], flags: int = 0, serial: int = 0
+) -> bytes:
+    """Return a page of whole packets (RFC 3533)."""
     table = b"".join(
         b"\xff" * (len(packet) // 255) + bytes([len(packet) % 255]) for packet in packets
     )
-    head = struct.pack("<4sBBqII", b"OggS", 0, flags, granule, 0, number)
+    head = struct.pack("<4sBBqII", b"OggS", 0, flags, granule, serial, number)
     rest = bytes([len(table)]) + table + b"".join(packets)
     checksum = _checksum(head + bytes(4) + rest)
     return head + struct.pack("<I", checksum) + rest

@@ -62,18 +62,17 @@ class OpenAIApi(Api):
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to app, and what their handlers share."""
-        app[RESOURCES] = resources = Resources(
+        workers = WorkerPool(
+            JOBS, file_bytes=self._settings.max_upload_bytes, on_end=app[METRICS].converted
+        )
+        app.cleanup_ctx.append(workers.running)
+        app[RESOURCES] = Resources(
             app[UPSTREAM_CLIENT],
             self._voices,
-            WorkerPool(
-                JOBS,
-                file_bytes=self._settings.max_upload_bytes,
-                on_end=app[METRICS].converted,
-            ),
+            workers,
             tts=self._settings.pipelines["tts"],
             stt=self._settings.pipelines["stt"],
         )
-        app.cleanup_ctx.append(resources.running)
         for path, page in PAGES.items():
             add_page(app, path + OPTIONAL_SLASH, page)
         for endpoint, handler in ((SPEECH, speech), (TRANSCRIPTIONS, transcriptions)):

@@ -9,19 +9,20 @@ class AudioFormat:
     """A format that clients may ask for."""
 
     name: str
+    """What the media workers call the conversion to it, too."""
     content_type: str
-    job: str | None
-    """What the media workers call the conversion to it; None for the backend's own format."""
 
 
 FORMATS: Mapping[str, AudioFormat] = {
     audio_format.name: audio_format
     for audio_format in (
-        AudioFormat("mp3", "audio/mpeg", "mp3"),
-        AudioFormat("opus", "audio/ogg", None),
-        AudioFormat("aac", "audio/aac", "aac"),
-        AudioFormat("flac", "audio/flac", "flac"),
-        AudioFormat("wav", "audio/wav", "wav"),
-        AudioFormat("pcm", "audio/pcm", "pcm"),
+        AudioFormat("mp3", "audio/mpeg"),
+        AudioFormat("opus", "audio/ogg"),
+        AudioFormat("aac", "audio/aac"),
+        AudioFormat("flac", "audio/flac"),
+        AudioFormat("wav", "audio/wav"),
+        AudioFormat("pcm", "audio/pcm"),
     )
 }
+BACKENDS_OWN = FORMATS["opus"]
+"""What the backend sends, as a rule: it is converted only when something else comes."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 from aiohttp import web
 
@@ -50,14 +50,6 @@ class Resources:
     def language_to_set(self, language: str | None) -> str | None:
         """Return language if it has to be set on the pipeline; None if it is the pipeline's own."""
         return None if language == self._language else language
-
-    async def running(self, _app: web.Application) -> AsyncIterator[None]:
-        """Start the media workers' server, and end it with the application (``cleanup_ctx``)."""
-        try:
-            await self.workers.start()
-            yield
-        finally:
-            await self.workers.stop()
 
     def _template(
         self, key: tuple[str, *tuple[object, ...]], base: Pipeline, params: Mapping[str, object]

@@ -16,13 +16,11 @@ from ...tasks import cancel_and_wait
 from ...upstream.answer_head import Answer
 from ...upstream.call import Call
 from ...upstream.client import UPSTREAM_CLIENT
+from .audio_formats import BACKENDS_OWN
 from .error_format import error_event
 from .resources import RESOURCES
 from .server_sent_events import EVENT_STREAM, AudioEvents
 from .speech_request import SPEECH_REQUEST, SpeechRequest
-
-TO_OGG = "ogg"
-"""The media workers' job."""
 
 
 async def speech(request: web.Request) -> web.StreamResponse:
@@ -30,10 +28,10 @@ async def speech(request: web.Request) -> web.StreamResponse:
     wanted, exchange, resources = request[SPEECH_REQUEST], request[EXCHANGE], request.app[RESOURCES]
     template = resources.speech_template(wanted.voice, wanted.speed)
     async with (
-        Conversion(resources.workers, wanted.format.job or TO_OGG) as conversion,
+        Conversion(resources.workers, wanted.format.name) as conversion,
         request.app[UPSTREAM_CLIENT].call(exchange, request[REQUEST_ID], template) as call,
     ):
-        if wanted.format.job is not None:
+        if wanted.format is not BACKENDS_OWN:
             await conversion.begin()  # the worker prepares itself while the backend does
         await call.send_whole(exchange.text)
         return await relay(request, call, _format(wanted, conversion))
@@ -42,7 +40,7 @@ async def speech(request: web.Request) -> web.StreamResponse:
 def _format(wanted: SpeechRequest, conversion: Conversion) -> AnswerFormat:
     def body(call: Call) -> Body:
         transform = AudioEvents() if wanted.events else None
-        if wanted.format.job is None:
+        if wanted.format is BACKENDS_OWN:
             return OggOpus(call, transform, conversion)
         return Converted(call, transform, conversion)
 

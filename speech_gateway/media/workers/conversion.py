@@ -122,8 +122,6 @@ class Conversion:
         self.give_up()
         if self._worker is None:
             return
-        self._pool.stalls.remove(self._check_stall)
-        self._worker.kill()  # it may have been had after all was over
         try:
             await self._worker.gone()
         finally:
@@ -137,9 +135,16 @@ class Conversion:
             except ConversionFailedError:
                 self._finish(End.FAILED)
             else:
-                self._pool.stalls.add(self._check_stall)
-                self._begun.set()
+                self._note_worker(self._worker)
         return self._worker if self._end is None else None
+
+    def _note_worker(self, worker: Worker) -> None:
+        """Note that there is a worker now; it was waited for, and all may be over."""
+        if self._end is None:
+            self._pool.stalls.add(self._check_stall)
+            self._begun.set()
+        else:
+            worker.kill()
 
     async def _receive(self) -> bytes:
         """Return what the worker has sent by now, or note its end and return nothing."""

@@ -2,29 +2,25 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
-import os
 import socket
-import sys
-import tempfile
 import time
-from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Callable
 from itertools import count
-from typing import Any
+
+from aiohttp import web
 
 from ... import child_process
-from ...errors import StartupError
 from ...tasks import cancel_and_wait
 from ...timeout_checker import TimeoutChecker
 from ..audio_errors import BROKEN, ConversionFailedError
 from . import messages
 from .ends import End
+from .server_start import start_server
 from .work import Options
 
-START_TIMEOUT = 30.0
 RESTART_TIMEOUT = 5.0
 """Seconds that a conversion waits for a fork server that is being started again."""
 STALL_TIMEOUT = 30.0
@@ -101,6 +97,14 @@ class WorkerPool:
         self._keeper: asyncio.Task[None] | None = None
         self._ready = asyncio.Event()
 
+    async def running(self, _app: web.Application) -> AsyncIterator[None]:
+        """Run from an application's start to its end (aiohttp's ``cleanup_ctx``)."""
+        try:
+            await self.start()
+            yield
+        finally:
+            await self.stop()
+
     async def start(self) -> None:
         """Start the fork server; raises StartupError."""
         process = await self._spawn()
@@ -171,55 +175,9 @@ class WorkerPool:
         return worker
 
     async def _spawn(self) -> Process:
-        try:
-            ours, theirs = messages.pair()
-        except OSError as error:
-            raise _not_started(error) from error
-        ours.setblocking(False)
-        with theirs:
-            try:
-                self._process = process = await self._execute(theirs)
-            except OSError as error:
-                ours.close()
-                raise _not_started(error) from error
-        try:
-            ready = await self._first_message(ours)
-        except BaseException:
-            ours.close()
-            await child_process.kill(process)
-            raise
-        for lack in ready["lacks"]:
-            log.warning("media workers %s", lack)
-        self._connect(ours)
-        return process
-
-    async def _execute(self, control: socket.socket) -> Process:
-        arguments = {**self._arguments, "control": control.fileno()}
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", f"{__package__}.fork_server", json.dumps(arguments)),
-            stdin=DEVNULL,
-            stdout=DEVNULL,
-            pass_fds=[control.fileno()],
-            env=_environment(),  # no secret of the gateway's
-            start_new_session=True,  # a terminal's Ctrl-C is for the gateway, which drains first
-        )
-
-    async def _first_message(self, control: socket.socket) -> dict[str, Any]:
-        message = None
-        readable = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_reader(control, readable.set)
-        try:
-            async with asyncio.timeout(START_TIMEOUT):
-                await readable.wait()
-            message, _ = messages.receive(control)
-        except OSError:  # it has ended, or says nothing
-            pass
-        finally:
-            loop.remove_reader(control)
-        if message is None:
-            raise StartupError("the media workers did not start; their server's words are above")
-        return message
+        self._process, control = await start_server(self._arguments)
+        self._connect(control)
+        return self._process
 
     def _connect(self, control: socket.socket) -> None:
         self._control = control
@@ -257,15 +215,3 @@ class WorkerPool:
         worker = self._workers.pop(number)
         if not worker.ended.done():
             worker.ended.set_result(status)
-
-
-def _not_started(error: OSError) -> StartupError:
-    return StartupError(f"the media workers' server cannot be started: {error.strerror}")
-
-
-def _environment() -> dict[str, str]:
-    """Return what the fork server must know: where modules are, and where files may be written."""
-    known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    with contextlib.suppress(OSError):  # a worker tells it when it wants a file
-        known["TMPDIR"] = tempfile.gettempdir()
-    return known

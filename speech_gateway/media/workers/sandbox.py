@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import landlock
 from .syscall_filter import FilterError, SyscallFilter
+from .work import MAX_AUDIO_SECONDS
 
 MEMORY_BYTES = 256 * 1024 * 1024
 """Address space that a worker may ask for beside what the codecs' code takes."""
@@ -18,7 +19,6 @@ PROCESSOR_SECONDS = 5
 """Processor time that a worker has at first."""
 PROCESSOR_SECONDS_PER_AUDIO_SECOND = 0.1
 """Some ten times of what converting takes: smaller machines are slower, and busy ones as well."""
-MAX_AUDIO_SECONDS = 4 * 3600
 _SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
 
 

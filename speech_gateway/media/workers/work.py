@@ -7,6 +7,8 @@ from typing import BinaryIO, Protocol
 
 from ..peekable import ByteReader
 
+MAX_AUDIO_SECONDS = 4 * 3600
+"""Seconds of audio that a job makes at most: a few bytes may stand for minutes of silence."""
 Options = Mapping[str, str | int | float]
 
 

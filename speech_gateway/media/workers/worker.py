@@ -1,6 +1,5 @@
 """A worker: a forked process that waits for an order, does it, answers, and ends."""
 
-import errno
 import os
 import socket
 import tempfile
@@ -10,6 +9,7 @@ from typing import BinaryIO, NoReturn
 import av.error
 
 from ..audio_errors import DAMAGED, BadAudioError
+from ..libav import is_out_of_memory
 from . import messages
 from .frames import MAX_PAYLOAD, Kind, pack
 from .sandbox import ProcessorTime, Sandbox
@@ -66,7 +66,7 @@ def _blamed(error: Exception) -> tuple[Kind, str]:
     """Return whose fault an error is: the client's, whose text is for people, or the gateway's."""
     if isinstance(error, BadAudioError):
         return Kind.BAD_AUDIO, str(error)
-    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
+    if is_out_of_memory(error):
         return Kind.TOO_COSTLY, ""
     if isinstance(error, av.error.FFmpegError):
         return Kind.BAD_AUDIO, DAMAGED

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 
@@ -21,7 +21,7 @@ from speech_gateway.media.workers.pool import WorkerPool
 from speech_gateway.timeout_checker import TimeoutChecker
 from tests.support.converting import SECONDS, converted, read_until, rest, workers
 from tests.support.jobs import TOO_LOUD
-from tests.support.media_workers import busy_workers, fork_servers
+from tests.support.media_workers import at_work, busy_workers, fork_servers
 from tests.support.polling import at_rest, until
 from tests.support.process import children, is_gone, processor_seconds
 
@@ -39,6 +39,17 @@ def ends() -> list[End]:
 async def pool(ends: list[End]) -> AsyncIterator[WorkerPool]:
     async with workers(JOBS, on_end=ends.append) as started:
         yield started
+
+
+@pytest.fixture
+def impatient(pool: WorkerPool, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Have workers given up after so many seconds of silence."""
+
+    def set_timeout(seconds: float) -> None:
+        monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", seconds)
+        pool.stalls = TimeoutChecker(seconds)
+
+    return set_timeout
 
 
 async def failure(conversion: Conversion) -> Exception:
@@ -120,10 +131,7 @@ async def test_given_up_its_worker_is_gone_in_a_moment(
     pool: WorkerPool, ends: list[End], job: str
 ) -> None:
     loop = asyncio.get_running_loop()
-    async with Conversion(pool, job) as conversion:
-        await conversion.feed(b"begin")
-        (worker,) = await until(busy_workers)
-
+    async with at_work(pool, job) as (conversion, worker):
         since = loop.time()
         await conversion.close()
         took = loop.time() - since
@@ -203,31 +211,30 @@ async def test_what_was_written_before_a_failure_is_there_with_its_seconds(
         assert str(await failure(conversion)) == TOO_LOUD
 
 
-async def test_a_worker_that_hangs_is_given_up(
-    pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("job", "patience", "told", "end"),
+    [
+        ("hang", 0.2, BROKEN, End.STALLED),
+        ("spin", 1.0, TOO_COSTLY, End.TOO_COSTLY),  # it works in silence, which is no hanging
+    ],
+)
+async def test_a_silent_worker_is_given_up_when_it_does_nothing(
+    pool: WorkerPool,
+    ends: list[End],
+    impatient: Callable[[float], None],
+    job: str,
+    patience: float,
+    told: str,
+    end: End,
 ) -> None:
-    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
-    pool.stalls = TimeoutChecker(0.2)
+    impatient(patience)
 
-    async with Conversion(pool, "hang") as conversion:
+    async with Conversion(pool, job) as conversion:
         await conversion.feed(b"begin")
         await conversion.end()
 
-        assert str(await failure(conversion)) == BROKEN
-    assert ends == [End.STALLED]
-
-
-async def test_a_worker_that_works_in_silence_does_not_hang(
-    pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 1.0)
-    pool.stalls = TimeoutChecker(1.0)
-
-    async with Conversion(pool, "spin") as conversion:
-        await conversion.feed(b"begin")
-        await conversion.end()
-        assert str(await failure(conversion)) == TOO_COSTLY
-    assert ends == [End.TOO_COSTLY]
+        assert str(await failure(conversion)) == told
+    assert ends == [end]
 
 
 async def test_a_worker_that_closes_its_end_and_lives_on_costs_nobody_else(
@@ -255,11 +262,13 @@ async def test_a_worker_that_says_that_it_is_done_and_is_not_holds_nobody(
 
 
 async def test_a_worker_that_hangs_under_a_server_that_hangs_is_given_up(
-    pool: WorkerPool, ends: list[End], monkeypatch: pytest.MonkeyPatch
+    pool: WorkerPool,
+    ends: list[End],
+    impatient: Callable[[float], None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.2)
+    impatient(0.2)
     monkeypatch.setattr("speech_gateway.media.workers.pool.KILL_TIMEOUT", 0.2)
-    pool.stalls = TimeoutChecker(0.2)
     (server,) = fork_servers()
 
     async with Conversion(pool, "hang") as conversion:
@@ -294,10 +303,9 @@ async def test_what_was_never_begun_is_no_conversion(pool: WorkerPool, ends: lis
 
 
 async def test_a_worker_that_waits_for_input_does_not_hang(
-    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+    pool: WorkerPool, impatient: Callable[[float], None]
 ) -> None:
-    monkeypatch.setattr("speech_gateway.media.workers.conversion.STALL_TIMEOUT", 0.1)
-    pool.stalls = TimeoutChecker(0.1)
+    impatient(0.1)
 
     async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"slow")
@@ -345,4 +353,4 @@ async def test_workers_that_ended_leave_no_process(pool: WorkerPool) -> None:
     await converted(pool, "shout", [b"a"])
     (server,) = fork_servers()
 
-    await until(lambda: len(children(server)), SECONDS, equals=SPARE_WORKERS)
+    assert await until(lambda: len(children(server)), SECONDS, equals=SPARE_WORKERS)

@@ -15,7 +15,7 @@ from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.media.workers.fork_server import SPARE_WORKERS
 from speech_gateway.media.workers.pool import WorkerPool
 from tests.support.converting import SECONDS, converted, rest, workers
-from tests.support.media_workers import busy_workers, fork_servers
+from tests.support.media_workers import at_work, busy_workers, fork_servers
 from tests.support.polling import until
 from tests.support.process import children, is_gone
 
@@ -42,10 +42,7 @@ async def test_killed_it_takes_its_workers_with_it_and_is_started_again(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     (server,) = fork_servers()
-    async with Conversion(pool, "hang") as conversion:
-        await conversion.feed(b"begin")
-        (worker,) = await until(busy_workers)
-
+    async with at_work(pool, "hang") as (conversion, worker):
         os.kill(server, signal.SIGKILL)
 
         with pytest.raises(ConversionFailedError, match=BROKEN):
@@ -60,10 +57,7 @@ async def test_stopped_dead_it_is_killed_and_started_again(
 ) -> None:
     monkeypatch.setattr("speech_gateway.media.workers.pool.KILL_TIMEOUT", 0.2)
     (server,) = fork_servers()
-    async with Conversion(pool, "hang") as conversion:
-        await conversion.feed(b"begin")
-        (worker,) = await until(busy_workers)
-
+    async with at_work(pool, "hang") as (conversion, worker):
         os.kill(server, signal.SIGSTOP)
         await conversion.close()
 
@@ -77,10 +71,7 @@ async def test_a_signal_to_the_whole_group_does_not_end_it(
     pool: WorkerPool, number: signal.Signals
 ) -> None:
     (server,) = fork_servers()
-    async with Conversion(pool, "shout") as conversion:
-        await conversion.feed(b"begin")
-        (worker,) = await until(busy_workers)
-
+    async with at_work(pool, "shout") as (conversion, worker):
         os.kill(server, number)
         os.kill(worker, number)
 

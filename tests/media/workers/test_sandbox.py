@@ -11,8 +11,7 @@ from speech_gateway.media.audio_errors import BROKEN, ConversionFailedError
 from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.media.workers.pool import WorkerPool
 from tests.support.converting import converted, read_until, rest, workers
-from tests.support.media_workers import busy_workers, fork_servers
-from tests.support.polling import until
+from tests.support.media_workers import at_work, fork_servers
 
 JOBS = "tests.support.jobs"
 SECRET = "a-token-of-the-gateways"
@@ -29,9 +28,7 @@ async def pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerPool]:
 @pytest.fixture
 async def worker(pool: WorkerPool) -> AsyncIterator[int]:
     """A worker that is at its job."""
-    async with Conversion(pool, "hang") as conversion:
-        await conversion.feed(b"begin")
-        (pid,) = await until(busy_workers)
+    async with at_work(pool, "hang") as (_, pid):
         yield pid
 
 
