@@ -51,6 +51,8 @@ def _backend(text: str) -> UpstreamAddress | None:
     return address
 
 
+DEFAULT_MODEL = "models/ggml-tiny-q5_1.bin"
+
 OPTIONS = (
     Option(
         "listen",
@@ -105,8 +107,9 @@ OPTIONS = (
         "stt-model",
         "GATEWAY_STT_MODEL",
         parsers.text_value,
-        "whisper model of the packaged stt pipeline",
-        "models/ggml-tiny-q5_1.bin",
+        "whisper model of the packaged stt pipeline; for the bundled engine, the folder of a "
+        "CTranslate2 one",
+        DEFAULT_MODEL,
     ),
     Option(
         "stt-pipeline",

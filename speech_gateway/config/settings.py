@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from .. import pipelines, standard_streams
+from ..embedded.model_folder import check_folder
 from ..errors import WRONG_SETTINGS, StartupError
 from ..middlewares import Plugin
 from ..pipelines import Pipeline
@@ -18,7 +19,7 @@ from .addresses import ListenAddress, Network, UpstreamAddress
 from .bounded_files import exists
 from .client_keys import ClientKeys
 from .command_line import help_text
-from .options import OPTIONS
+from .options import DEFAULT_MODEL, OPTIONS
 from .sources import Given, read_sources
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
@@ -37,6 +38,8 @@ class Settings:
     max_tts_text_size: int
     pipelines: Mapping[str, Pipeline]
     """By the service's name."""
+    engine_model: Path | None
+    """The folder of the model that the bundled engine hears with; None: the packaged one."""
     max_connections: int
     max_queue: int
     queue_timeout: float
@@ -84,7 +87,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
         )
     if sources.problems or problems:
         raise StartupError(*sources.problems, *problems, exit_status=WRONG_SETTINGS)
-    return _settings(parsed), sources.check_only
+    return _with_engine_model(_settings(parsed), given), sources.check_only
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -94,6 +97,26 @@ def warnings(settings: Settings) -> list[str]:
         for name, pipeline in settings.pipelines.items()
         for warning in pipeline.warnings()
     ]
+
+
+def _with_engine_model(settings: Settings, given: Mapping[str, Given]) -> Settings:
+    """Return settings with the model that the pipeline names for the bundled engine, if it is used.
+
+    Raises:
+        StartupError: it is no model that the engine could hear with.
+    """
+    named = settings.pipelines["stt"].param("model_path")
+    if settings.skit_url is not None or named in (None, "", DEFAULT_MODEL):
+        return settings
+    folder = Path(str(named))
+    try:
+        check_folder(folder)
+    except ValueError as error:
+        name = "stt-pipeline" if "stt-pipeline" in given else "stt-model"
+        origin = given[name].origin if name in given else "the default"
+        problem = f"{name} (from {origin}) {error}; the bundled engine runs no other"
+        raise StartupError(problem, exit_status=WRONG_SETTINGS) from None
+    return replace(settings, engine_model=folder)
 
 
 def _tokens(given: Mapping[str, Given]) -> list[str]:
@@ -138,6 +161,7 @@ def _settings(parsed: Mapping[str, list[Any]]) -> Settings:
             "stt": own_stt or pipelines.packaged("stt", model_path=model),
             "tts": take("tts-pipeline") or pipelines.packaged("tts"),
         },
+        engine_model=None,
         plugins=tuple(plugin for found in parsed["plugin"] for plugin in found),
         **{name.replace("-", "_"): value for name, value in single.items()},
     )

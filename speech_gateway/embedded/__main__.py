@@ -10,6 +10,7 @@ import sys
 import threading
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -19,6 +20,12 @@ from ..config.addresses import ListenAddress
 from ..errors import StartupError
 from ..server.listeners import Bounds, listen
 from .launcher import READY, missing_parts
+from .model_folder import check_folder, packaged_weights
+
+if TYPE_CHECKING:
+    from .routes import Ears
+
+log = logging.getLogger(__name__)
 
 REMOVALS = 3
 """The folder is emptied more than once, as a socket may be created meanwhile."""
@@ -29,9 +36,15 @@ def main() -> int:
     standard_streams.ensure_open()
     parser = argparse.ArgumentParser(
         prog="python -m speech_gateway.embedded",
-        description="StreamKit's API on espeak-ng and PocketSphinx, to develop against.",
+        description="StreamKit's API on Whisper, a natural voice and espeak-ng.",
     )
     parser.add_argument("--listen", default="127.0.0.1:4545", help="host:port or unix:/path")
+    parser.add_argument(
+        "--stt-model",
+        type=Path,
+        metavar="DIR",
+        help="the folder of a CTranslate2 Whisper model, in place of the packaged one",
+    )
     parser.add_argument(
         "--child",
         type=Path,
@@ -45,23 +58,30 @@ def main() -> int:
         address = parsers.listen_address(arguments.listen)
     except ValueError as error:
         parser.error(f"--listen {error}")
+    model = arguments.stt_model or packaged_weights()
+    try:
+        if model is not None:
+            check_folder(model)
+    except ValueError as error:
+        parser.error(f"--stt-model {error}")
     child = arguments.child is not None
     if child:  # before what takes its time
         threading.Thread(target=_end_with_parent, args=[arguments.child], daemon=True).start()
     logs.set_up("text", "info", os.environ)
     try:
-        uvloop.run(_serve(address, child=child))
+        uvloop.run(_serve(address, model, child=child))
     except StartupError as error:
         parser.error(str(error))
     return 0
 
 
-async def _serve(address: ListenAddress, *, child: bool) -> None:
+async def _serve(address: ListenAddress, model: Path | None, *, child: bool) -> None:
     from .routes import create_app  # noqa: PLC0415 - its parts may be missing, which main tells
 
     stop = asyncio.Event()
     async with AsyncExitStack() as stack:
-        listener = await listen(create_app(os.cpu_count() or 1), address, Bounds(), stack)
+        loading = asyncio.create_task(asyncio.to_thread(_ears, model))  # while workers prepare
+        listener = await listen(create_app(loading), address, Bounds(), stack)
         # Only now: one that has not begun to serve may end at once.
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -69,8 +89,23 @@ async def _serve(address: ListenAddress, *, child: bool) -> None:
             sys.stdout.buffer.write(READY)
             sys.stdout.buffer.flush()
         else:
-            logging.getLogger(__name__).info("the engine serves on %s", listener.urls[0])
+            log.info("the engine serves on %s", listener.urls[0])
         await stop.wait()
+
+
+def _ears(folder: Path | None) -> "Ears | None":
+    """Load the model in folder; raises StartupError."""
+    from .hearing.whisper_model import ModelError, Whisper  # noqa: PLC0415 - as above
+    from .routes import Ears  # noqa: PLC0415 - as above
+
+    if folder is None:
+        log.warning("there is no model to hear with; --stt-model DIR names one")
+        return None
+    at_once = len(os.sched_getaffinity(0))
+    try:
+        return Ears(Whisper(folder, at_once=at_once), folder, at_once)
+    except ModelError as error:
+        raise StartupError(f"--stt-model {error}") from error
 
 
 def _end_with_parent(folder: Path) -> None:

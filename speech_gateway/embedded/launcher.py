@@ -20,8 +20,12 @@ READY = b"ready\n"
 _PARTS = {
     "av": "av",
     "espeakng_loader": "espeakng-loader",
-    "pocketsphinx": "pocketsphinx",
+    "emoji": "emoji",
+    "faster_whisper": "faster-whisper",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
 }
+"""The voice and the weights are not among them: the engine does without, and says so."""
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +42,9 @@ class Engine:
     however the gateway ends, and no cleaning of temporary files breaks the connection.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, model: Path | None = None) -> None:
+        """Make an engine that hears with the model in a folder; None is the packaged one."""
+        self._model = model
         self._socket: int | None = None
         """A file descriptor of the socket of the engine that was started last (open(2), O_PATH)."""
         self._process: asyncio.subprocess.Process | None = None
@@ -100,6 +106,7 @@ class Engine:
             *("-m", "speech_gateway.embedded", "--listen", f"unix:{path}"),
             # The engine ends when this pipe does, and removes the folder: however the gateway ends.
             *("--child", str(path.parent)),
+            *(("--stt-model", str(self._model)) if self._model is not None else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             # A terminal's Ctrl-C is for the gateway, which drains first.

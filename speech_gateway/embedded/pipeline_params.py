@@ -1,16 +1,12 @@
 """What a pipeline asks of the bundled engine."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..pipelines import PipelineError, check, nodes, parse
-
-SPEECH_OUT = "audio::opus::encoder"
-SPEECH_IN = "audio::opus::decoder"
-LANGUAGE = "en"
-SLOWEST, FASTEST = 0.25, 4.0
+from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds
+from .speaking import voice_names
 
 
 class PlanError(Exception):
@@ -26,7 +22,9 @@ class SpeakPlan:
     """Turn text into speech."""
 
     speed: float = 1.0
-    speaker_id: int = 0
+    voice: str = voice_names.DEFAULT
+    follows_language: bool = True
+    """Whether a voice of the text's own language speaks, where that is another."""
     min_chunk: int = 10
     """Characters that a sentence must have to be spoken by itself."""
 
@@ -35,47 +33,58 @@ class SpeakPlan:
 class TranscribePlan:
     """Turn speech into text."""
 
+    language: str = "en"
+    """A code of ISO 639, or ``auto``."""
+    task: str = "transcribe"
+    """Or ``translate``, into English."""
+    word_timestamps: bool = False
+    vad_threshold: float = 0.5
+    min_silence_seconds: float = 0.7
     max_segment_seconds: float = 30.0
 
 
-def plan_for(pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
+def plan_for(pipeline_yaml: str, kinds: NodeKinds) -> SpeakPlan | TranscribePlan:
     """Read a pipeline; raises PlanError."""
     try:
         check(pipeline_yaml)
     except PipelineError as error:
         raise PlanError(400, f"the pipeline {error}") from None
-    by_kind = {node["kind"]: node.get("params") or {} for node in nodes(parse(pipeline_yaml))}
-    params: dict[str, Any] = {}
-    for kind, given in by_kind.items():
-        if not isinstance(given, Mapping):
-            raise PlanError(400, f"the params of {kind} are not a mapping")
-        if kind.startswith("plugin::"):
-            params.update(given)
-    if SPEECH_OUT in by_kind:
-        chunker = by_kind.get("core::text_chunker", {})
-        return SpeakPlan(
-            speed=_number(params, "speed", 1.0, SLOWEST, FASTEST),
-            speaker_id=int(_number(params, "speaker_id", 0, 0, 1_000_000)),
-            min_chunk=int(_number(chunker, "min_length", 10, 0, 100_000)),
-        )
-    if SPEECH_IN in by_kind:
-        if str(params.get("language", LANGUAGE)) not in (LANGUAGE, "auto"):
-            raise PlanError(400, f"this engine hears {LANGUAGE} alone; language must be that")
-        return TranscribePlan(
-            max_segment_seconds=_number(params, "max_segment_duration_secs", 30.0, 1.0, 600.0)
-        )
+    params: dict[str, dict[str, Any]] = {}
+    for node in nodes(parse(pipeline_yaml)):
+        kind, given = node["kind"], node.get("params") or {}
+        if kind not in kinds:
+            raise PlanError(501, f"Unknown node kind '{kind}'; this engine has no such node")
+        for problem in kinds[kind].problems(given):
+            raise PlanError(400, problem)
+        params[kind] = {**kinds[kind].defaults(), **given}
+    if SPEECH_OUT in params:
+        return _speak_plan(params.get(SPEAKER, {}), params.get("core::text_chunker", {}))
+    if SPEECH_IN in params:
+        return _transcribe_plan(params.get(TRANSCRIBER, {}))
     raise PlanError(
         501,
         f"this engine runs pipelines with {SPEECH_OUT} or {SPEECH_IN}, and this one has neither",
     )
 
 
-def _number(
-    params: Mapping[str, Any], name: str, default: float, least: float, most: float
-) -> float:
-    value = params.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise PlanError(400, f"{name} must be a number")
-    if not least <= value <= most:
-        raise PlanError(400, f"{name} must be from {least:g} to {most:g}")
-    return float(value)
+def _speak_plan(speaker: Mapping[str, Any], chunker: Mapping[str, Any]) -> SpeakPlan:
+    speaker_id = speaker.get("speaker_id", 0)
+    voice = speaker.get("voice") or voice_names.of_speaker(speaker_id)
+    return SpeakPlan(
+        speed=float(speaker.get("speed", 1.0)),
+        voice=voice,
+        follows_language=voice == voice_names.DEFAULT,
+        min_chunk=chunker.get("min_length", 10),
+    )
+
+
+def _transcribe_plan(transcriber: Mapping[str, Any]) -> TranscribePlan:
+    usual = TranscribePlan()
+    return TranscribePlan(
+        language=transcriber.get("language", usual.language),
+        task=transcriber.get("task", usual.task),
+        word_timestamps=transcriber.get("word_timestamps", usual.word_timestamps),
+        vad_threshold=float(transcriber.get("vad_threshold", usual.vad_threshold)),
+        min_silence_seconds=transcriber.get("min_silence_duration_ms", 700) / 1000,
+        max_segment_seconds=float(transcriber.get("max_segment_duration_secs", 30.0)),
+    )

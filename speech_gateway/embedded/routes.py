@@ -2,49 +2,91 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path
 
 from aiohttp import web
 
 from ..media.audio_errors import BadAudioError, ConversionFailedError
+from ..media.utterances import Utterance
 from ..media.workers.conversion import Conversion
 from ..media.workers.pool import WorkerPool
 from ..tasks import cancel_and_wait
 from .call_reader import CallError, CallReader
+from .hearing.transcriber import Transcriber
+from .hearing.transcription import Transcription
+from .hearing.utterance_frames import UtteranceReader
+from .hearing.whisper_model import Whisper
+from .node_kinds import NodeKinds, node_kinds
 from .pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
-from .recognizer_pool import Recognizer, RecognizerGoneError, Recognizers
+from .pipeline_validation import validate
 
 MEDIA_TIMEOUT = 5.0
 """Seconds within which the media part must begin, as StreamKit has it."""
 TEXT_LIMIT = 1024 * 1024
+LONGEST_UTTERANCE = 29.5
+"""Seconds; the model hears 30 at once."""
 
 JOBS = "speech_gateway.embedded.engine_jobs"
 NO_FILE = 0
 """Bytes that a worker may write to disk."""
+NO_MODEL = (
+    "this engine has no model to hear with; start it with --stt-model DIR, the folder of a "
+    "CTranslate2 Whisper model\n"
+)
 
 WORKERS = web.AppKey("workers", WorkerPool)
-RECOGNIZERS = web.AppKey("recognizers", Recognizers)
+KEPT_PLANS = 32
+"""Pipelines that are not read again: reading one takes 5 ms."""
+
+NODE_KINDS = web.AppKey("node_kinds", NodeKinds)
+PLAN_FOR = web.AppKey("plan_for", Callable[[str], SpeakPlan | TranscribePlan])
+TRANSCRIBER = web.AppKey("transcriber", Transcriber)
 
 log = logging.getLogger(__name__)
 
 
-def create_app(warm_recognizers: int) -> web.Application:
-    """Return the engine's application."""
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """The model that the engine hears with, and how many utterances at once."""
+
+    model: Whisper
+    folder: Path
+    at_once: int
+
+
+def create_app(loading: Awaitable[Ears | None]) -> web.Application:
+    """Return the engine's application, which serves once its ears are loaded, if it has any."""
+
+    async def hearing(app: web.Application) -> AsyncIterator[None]:
+        ears = await loading
+        app[NODE_KINDS] = kinds = _node_kinds(ears)
+        app[PLAN_FOR] = lru_cache(KEPT_PLANS)(partial(plan_for, kinds=kinds))
+        if ears is not None:
+            app[TRANSCRIBER] = Transcriber(ears.model, ears.at_once)
+        yield
+        if ears is not None:
+            app[TRANSCRIBER].close()
+
     app = web.Application()
     app[WORKERS] = WorkerPool(JOBS, file_bytes=NO_FILE)
-    app[RECOGNIZERS] = Recognizers(warm_recognizers)
     app.cleanup_ctx.append(app[WORKERS].running)
-    app.cleanup_ctx.append(_run_recognizers)
+    app.cleanup_ctx.append(hearing)
     app.router.add_post("/api/v1/process", process)
+    app.router.add_get("/api/v1/schema/nodes", schema)
+    app.router.add_post("/api/v1/validate", judge)
     app.router.add_get("/healthz", healthz)
     return app
 
 
-async def _run_recognizers(app: web.Application) -> AsyncIterator[None]:
-    await app[RECOGNIZERS].start()
-    yield
-    await app[RECOGNIZERS].stop()
+def _node_kinds(ears: Ears | None) -> NodeKinds:
+    if ears is None:
+        return node_kinds(["en"], translates=False)
+    model = ears.model
+    return node_kinds(model.languages, translates=model.translates, model=ears.folder)
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -52,12 +94,29 @@ async def healthz(_request: web.Request) -> web.Response:
     return web.Response(text="ok\n")
 
 
+async def schema(request: web.Request) -> web.Response:
+    """Tell the kinds of nodes and their parameters."""
+    return web.json_response([kind.definition() for kind in request.app[NODE_KINDS].values()])
+
+
+async def judge(request: web.Request) -> web.Response:
+    """Judge the pipeline in ``{"yaml": ...}``, without running it."""
+    try:
+        body = await request.json()
+    except ValueError:
+        body = None
+    pipeline = body.get("yaml") if isinstance(body, dict) else None
+    if not isinstance(pipeline, str):
+        raise web.HTTPBadRequest(text="the body must be a JSON object with the text 'yaml'\n")
+    return web.json_response(validate(pipeline, request.app[NODE_KINDS]).as_json())
+
+
 async def process(request: web.Request) -> web.StreamResponse:
     """Run a oneshot pipeline on the media that the call brings."""
     try:
         call = CallReader(request.headers.get("Content-Type", ""), request.content)
         async with asyncio.timeout(MEDIA_TIMEOUT):
-            plan = plan_for(await call.config())
+            plan = request.app[PLAN_FOR](await call.config())
             await call.media_begins()
         if isinstance(plan, SpeakPlan):
             return await _speak(request, plan, await _text(call))
@@ -107,11 +166,17 @@ async def _speak(request: web.Request, plan: SpeakPlan, text: str) -> web.Stream
 async def _transcribe(
     request: web.Request, plan: TranscribePlan, call: CallReader
 ) -> web.StreamResponse:
+    if (transcriber := request.app.get(TRANSCRIBER)) is None:
+        raise web.HTTPNotImplemented(text=NO_MODEL)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    lines = Transcription(transcriber, plan).lines(_utterances(request.app, plan, call))
     try:
-        async with request.app[RECOGNIZERS].one() as recognizer:
-            await _hear(request, response, recognizer, plan, call)
-    except (CallError, BadAudioError, ConversionFailedError, RecognizerGoneError) as error:
+        async with aclosing(lines):
+            async for line in lines:
+                await response.prepare(request)  # audio has decoded: no 400 from here on
+                if line:
+                    await response.write(line.encode() + b"\n")
+    except (CallError, BadAudioError, ConversionFailedError) as error:
         log.info("a transcription failed: %s", error)
         if response.prepared:
             _break_off(request)
@@ -124,42 +189,35 @@ async def _transcribe(
     return response
 
 
-async def _hear(
-    request: web.Request,
-    response: web.StreamResponse,
-    recognizer: Recognizer,
-    plan: TranscribePlan,
-    call: CallReader,
-) -> None:
-    async with Conversion(request.app[WORKERS], "decode") as conversion:
-        decoding = asyncio.create_task(conversion.feed_all(call.media()))
-        upload = asyncio.create_task(recognizer.send(plan, _samples(conversion, decoding)))
-        try:
-            async for line in recognizer.lines():
-                await response.prepare(request)  # audio has decoded: no 400 from here on
-                if line:
-                    await response.write(line.encode() + b"\n")
-            await upload
-        finally:
-            await cancel_and_wait(decoding, upload)
-
-
-async def _samples(conversion: Conversion, decoding: "asyncio.Task[None]") -> AsyncIterator[bytes]:
-    """Yield what is decoded, as it is.
+async def _utterances(
+    app: web.Application, plan: TranscribePlan, call: CallReader
+) -> AsyncIterator[Utterance | None]:
+    """Yield the utterances in a call's media; None tells that the audio decodes.
 
     Raises:
         CallError: the call broke off.
         BadAudioError: the audio does not decode.
         ConversionFailedError: the worker failed.
     """
-    try:
-        while piece := await conversion.read():
-            yield piece
-    except BadAudioError:
-        if decoding.done():
-            await decoding
-        raise
-    await decoding
+    options = {
+        "threshold": plan.vad_threshold,
+        "min_silence": plan.min_silence_seconds,
+        "max_length": min(plan.max_segment_seconds, LONGEST_UTTERANCE),
+    }
+    reader = UtteranceReader()
+    async with Conversion(app[WORKERS], "hear", options) as conversion:
+        feeding = asyncio.create_task(conversion.feed_all(call.media()))
+        try:
+            while piece := await conversion.read():
+                for utterance in reader.feed(piece):
+                    yield utterance
+            await feeding
+        except BadAudioError:
+            if feeding.done():
+                await feeding  # the call's own fault, if it has one, is the reason
+            raise
+        finally:
+            await cancel_and_wait(feeding)
 
 
 def _break_off(request: web.Request) -> None:

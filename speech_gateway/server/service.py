@@ -155,7 +155,7 @@ async def _start(
 async def _backend(settings: Settings, stack: AsyncExitStack) -> UpstreamAddress:
     if settings.skit_url is not None:
         return settings.skit_url
-    engine = Engine()
+    engine = Engine(settings.engine_model)
     stack.push_async_callback(engine.stop)
     await engine.start()
     return engine.address

@@ -11,6 +11,7 @@ from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
 from tests.support.ogg import seconds_of
 from tests.support.speech import reshaped, spoken
+from tests.support.word_errors import word_errors
 
 FOX = "The quick brown fox jumps over the lazy dog."
 SENTENCES = [
@@ -19,8 +20,6 @@ SENTENCES = [
     "The weather tomorrow will be cold and dry.",
     "Open the window and let the fresh air in.",
 ]
-MAX_WRONG = 0.4
-"""Of all words; 0.15 to 0.26 was measured with pocketsphinx 5.1.1 and espeak-ng 1.52."""
 
 
 @pytest.fixture
@@ -34,33 +33,20 @@ def heard(response: Response) -> list[str]:
     return [json.loads(line)["text"] for line in response.text.splitlines()]
 
 
-def word_errors(said: str, understood: str) -> tuple[int, int]:
-    """Return the edits from one to the other in words (Levenshtein), and how many were said."""
-    wanted, got = said.lower().rstrip(".").split(), understood.split()
-    row = list(range(len(got) + 1))
-    for i, word in enumerate(wanted, 1):
-        last, row = row, [i]
-        for j, other in enumerate(got, 1):
-            row.append(min(last[j] + 1, row[-1] + 1, last[j - 1] + (word != other)))
-    return row[-1], len(wanted)
+async def test_what_tts_says_stt_understands_without_a_wrong_word(gateway: Served) -> None:
+    errors = [
+        word_errors(sentence, " ".join(heard(await gateway.ask("POST", "/stt", body=speech))))
+        for sentence in SENTENCES
+        for speech in [(await gateway.speak(sentence.encode())).body]
+    ]
+
+    assert errors == [0] * len(SENTENCES)
 
 
-async def test_what_tts_says_stt_understands_fairly_well(gateway: Served) -> None:
-    wrong = said = 0
-    for sentence in SENTENCES:
-        speech = (await gateway.speak(sentence.encode())).body
-        errors, words = word_errors(
-            sentence, " ".join(heard(await gateway.ask("POST", "/stt", body=speech)))
-        )
-        wrong, said = wrong + errors, said + words
-
-    assert wrong / said <= MAX_WRONG
-
-
-async def test_the_fox_lasts_about_two_and_a_half_seconds(gateway: Served) -> None:
+async def test_the_fox_lasts_as_long_as_a_person_takes(gateway: Served) -> None:
     speech = (await gateway.speak(FOX.encode())).body
 
-    assert 2.3 < seconds_of(speech) < 2.9
+    assert 2.0 < seconds_of(speech) < 3.0
 
 
 @pytest.mark.parametrize(
@@ -87,7 +73,7 @@ async def test_a_transcript_comes_in_the_promised_form(gateway: Served) -> None:
 async def test_a_sentence_is_understood_while_the_next_is_still_to_be_sent(
     gateway: Served,
 ) -> None:
-    speech = spoken(" ".join(SENTENCES))
+    speech = spoken("\n".join(SENTENCES))
     async with await gateway.connect() as client:
         client.begin_upload()
         half = len(speech) // 2

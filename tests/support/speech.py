@@ -10,22 +10,28 @@ import av
 from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 
-from speech_gateway.embedded.espeak import Espeak
 from speech_gateway.embedded.pipeline_params import SpeakPlan
-from speech_gateway.embedded.synthesis import speak
+from speech_gateway.embedded.speaking.synthesis import speak
+from speech_gateway.embedded.speaking.voices import Voices
 
 
 @cache
-def espeak() -> Espeak:
-    """Return the one that this process has."""
-    return Espeak()
+def voices() -> Voices:
+    """Return those that this process has; espeak-ng allows no second."""
+    return Voices()
+
+
+def speech(text: str, plan: SpeakPlan | None = None) -> bytes:
+    """Return text as the bundled engine speaks it."""
+    plan = plan or SpeakPlan()
+    return b"".join(pages for pages, _ in speak(voices().speaking(text, plan), text, plan))
 
 
 @cache
 def spoken(text: str) -> bytes:
-    """Return text as the bundled engine speaks it, the same each time.
+    """Return text as the bundled engine speaks it, without its voices in this process.
 
-    A voice's flutter goes on from one utterance to the next, so this one is a process's first.
+    Many tests count threads or memory.
     """
     command = [sys.executable, "-m", "tests.support.speech", text]
     return subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
@@ -64,6 +70,4 @@ def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(
-        b"".join(pages for pages, _ in speak(espeak(), sys.argv[1], SpeakPlan()))
-    )
+    sys.stdout.buffer.write(speech(sys.argv[1]))

@@ -6,6 +6,7 @@ gateway does, and its workers with it.
 """
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -164,6 +165,7 @@ def main() -> None:
     jobs: Jobs = importlib.import_module(arguments["jobs"]).load()
     confined, lacks = sandbox.prepare(arguments["file_bytes"], jobs.readable, worker.MOST_FDS)
     gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what loading took, and each worker would count as its own
     gc.freeze()  # workers share the pages that the collector would write to
     with contextlib.suppress(ConnectionError):
         messages.send(control, ready=True, lacks=lacks)

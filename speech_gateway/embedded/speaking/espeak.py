@@ -1,4 +1,4 @@
-"""espeak-ng, called as a library: text to 16-bit mono samples."""
+"""espeak-ng, called as a library: a robot's voice for nearly every language."""
 
 import ctypes
 import re
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import espeakng_loader
 
+from .samples import Samples, resampled
+
 SYNCHRONOUS = 2  # AUDIO_OUTPUT_SYNCHRONOUS of speak_lib.h: samples come by callback
 CHARS_UTF8 = 1
 RATE_PARAMETER = 1
 WORDS_PER_MINUTE = 175
 SLOWEST, FASTEST = 80, 450
-VARIANTS = ("", "+f1", "+m1", "+f2", "+m2", "+f3", "+m3", "+f4", "+m4", "+f5", "+m5", "+m6", "+m7")
-"""The voices that speakers are mapped to, in turn."""
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 """One of them begins a command of espeak-ng's, which would last into other clients' texts."""
@@ -36,26 +36,25 @@ class Espeak:
         self.data = Path(espeakng_loader.get_data_path())
         """The folder that it reads voices and dictionaries from."""
         path = str(self.data).encode()
-        self.sample_rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, path, 0)
-        if self.sample_rate <= 0:
+        self._rate: int = self._library.espeak_Initialize(SYNCHRONOUS, 0, path, 0)
+        if self._rate <= 0:
             raise EspeakError("espeak-ng does not start")
         self._library.espeak_SetSynthCallback(self._callback)
-        self._choose_voice(0)  # the first time, it looks through all that there are
+        self._choose("en-us")  # the first time, it looks through all that there are
 
-    def speak(self, text: str, *, speed: float, speaker_id: int) -> bytes:
-        """Return text as native-endian 16-bit mono samples, sample_rate of them a second."""
+    def speak(self, text: str, speed: float, voice: str) -> Samples:
+        """Return text as samples at RATE; voice is a language, and perhaps a variant of it."""
         rate = min(max(round(WORDS_PER_MINUTE * speed), SLOWEST), FASTEST)
         data = _CONTROLS.sub(" ", text).encode()
         self._samples.clear()
-        self._choose_voice(speaker_id)
+        self._choose(voice)
         self._library.espeak_SetParameter(RATE_PARAMETER, rate, 0)
         failed = self._library.espeak_Synth(data, len(data) + 1, 0, 0, 0, CHARS_UTF8, None, None)
         if failed:
             raise EspeakError("espeak-ng does not speak")
-        return bytes(self._samples)
+        return resampled(bytes(self._samples), self._rate)
 
-    def _choose_voice(self, speaker_id: int) -> None:
-        voice = f"en-us{VARIANTS[speaker_id % len(VARIANTS)]}"
+    def _choose(self, voice: str) -> None:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise EspeakError(f"espeak-ng has no voice {voice}")
 

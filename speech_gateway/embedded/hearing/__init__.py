@@ -1,0 +1,1 @@
+"""Speech to text: utterances, and the model that transcribes them."""
