@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -43,7 +43,7 @@ KEPT_PLANS = 32
 """Pipelines that are not read again: reading one takes 5 ms."""
 
 NODE_KINDS = web.AppKey("node_kinds", NodeKinds)
-PLAN_FOR = web.AppKey("plan_for", Callable[[str], SpeakPlan | TranscribePlan])
+PLAN_FOR: web.AppKey[Callable[[str], SpeakPlan | TranscribePlan]] = web.AppKey("plan_for")
 TRANSCRIBER = web.AppKey("transcriber", Transcriber)
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ def create_app(loading: Awaitable[Ears | None]) -> web.Application:
     async def hearing(app: web.Application) -> AsyncIterator[None]:
         ears = await loading
         app[NODE_KINDS] = kinds = _node_kinds(ears)
-        app[PLAN_FOR] = lru_cache(KEPT_PLANS)(partial(plan_for, kinds=kinds))
+        app[PLAN_FOR] = lru_cache(KEPT_PLANS)(lambda pipeline: plan_for(pipeline, kinds))
         if ears is not None:
             app[TRANSCRIBER] = Transcriber(ears.model, ears.at_once)
         yield

@@ -35,6 +35,10 @@ class Pipeline:
                 found = (node.get("params") or {}).get(name, found)
         return found
 
+    def kinds(self) -> list[str]:
+        """Return the kinds of its nodes."""
+        return [node["kind"] for node in nodes(yaml.load(self.yaml, Loader=_LOADER))]  # noqa: S506 - as below
+
     def with_params(self, params: Mapping[str, object]) -> "Pipeline":
         """Return the pipeline with params set on its speech node."""
         document = yaml.load(self.yaml, Loader=_LOADER)  # noqa: S506 - safe, and in C where it can be

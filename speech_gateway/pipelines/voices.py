@@ -1,8 +1,9 @@
 """Voices: the names that clients use, and the pipeline parameters they stand for."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ from ..config import yaml_text
 from ..config.bounded_files import read_text
 
 PACKAGED = files(__package__).joinpath("voices.yml")
+"""The voices of the packaged pipeline's model."""
+BUNDLED = files(__package__).joinpath("bundled_engine_voices.yml")
+"""The voices of the bundled engine."""
+ABOUT = ("language", "description")
 SLOWEST, FASTEST = 0.25, 4.0
 """The speeds that OpenAI's API allows."""
+LISTED = 40
+"""Names that a refusal has room for."""
 HIGHEST = 100
 """The highest speed allowed in the file; more is a mistake."""
 
@@ -21,6 +28,8 @@ class Voices:
     """The speech node's parameters for each voice, and the speeds that the engine can speak at."""
 
     params: Mapping[str, Mapping[str, Any]]
+    about: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What clients are told of a voice: its language, a description."""
     slowest: float = SLOWEST
     fastest: float = FASTEST
 
@@ -38,18 +47,19 @@ class Voices:
 
     @property
     def listed(self) -> str:
-        """The names, separated by commas."""
-        return ", ".join(self.params)
+        """The names, separated by commas; of many, the first."""
+        names = list(self.params)
+        return ", ".join(names[:LISTED]) + (" ..." if len(names) > LISTED else "")
 
 
-def load(path: Path | None = None) -> Voices:
-    """Return the voices in the file at path, or the packaged ones.
+def load(path: Path | None = None, packaged: Traversable = PACKAGED) -> Voices:
+    """Return the voices in the file at path or, without one, packaged ones.
 
     Raises:
         ValueError: the file cannot be read, or is not valid.
     """
     try:
-        text = read_text(path) if path is not None else PACKAGED.read_text("utf-8")
+        text = read_text(path) if path is not None else packaged.read_text("utf-8")
         document = yaml_text.load(text)
     except ValueError as error:
         raise ValueError(f"must be a readable YAML file of voices; it {error}") from None
@@ -59,7 +69,24 @@ def load(path: Path | None = None) -> Voices:
     for name, params in voices.items():
         if not isinstance(name, str) or not isinstance(params, dict):
             raise ValueError(f"must map each voice to its parameters; '{name}' is not")
-    return Voices(voices, *_speeds(document.get("speed", {})))
+    about = document.get("about", {})
+    return Voices(voices, _about(about, voices), *_speeds(document.get("speed", {})))
+
+
+def _about(about: object, voices: Mapping[str, object]) -> Mapping[str, Mapping[str, str]]:
+    """Check what is told of the voices."""
+    if not isinstance(about, dict):
+        raise ValueError("must have a mapping 'about' from names of voices, if it has one")
+    for name, told in about.items():
+        if name not in voices:
+            raise ValueError(f"tells 'about' a voice that it does not have: '{name}'")
+        if not isinstance(told, dict) or not told.keys() <= set(ABOUT):
+            raise ValueError(
+                f"must tell 'about' a voice its {' and '.join(ABOUT)}; '{name}' not so"
+            )
+        if not all(isinstance(value, str) for value in told.values()):
+            raise ValueError(f"must tell 'about' a voice in texts; '{name}' has others")
+    return about
 
 
 def _speeds(speed: object) -> tuple[float, float]:

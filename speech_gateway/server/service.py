@@ -16,6 +16,7 @@ from ..app import create_app, create_metrics_app
 from ..config.addresses import UpstreamAddress
 from ..config.settings import Settings
 from ..embedded.launcher import Engine
+from ..health import HEALTH
 from ..middlewares.drain import DRAIN
 from ..tasks import cancel_and_wait
 from . import aiohttp_internals
@@ -128,6 +129,8 @@ async def serve(
         gateway = await _start(stack.enter_async_context(running(settings, inherited)), stop)
         if gateway is not None:
             supervisor.ready(gateway.status)
+            first_look = asyncio.create_task(gateway.app[HEALTH].problem())  # told in the log
+            stack.push_async_callback(cancel_and_wait, first_look)
             if greet:
                 standard_streams.say(sys.stdout, greeting(gateway.url))
             await stop.wait()

@@ -12,6 +12,8 @@ from .bearer_token import BearerToken
 from .call import Call
 from .connector import Connector
 from .health_check import HealthCheck
+from .pipeline_check import PipelineCheck
+from .questions import Questions
 from .request_format import CallTemplate
 
 OPEN_TIMEOUT = 5.0
@@ -37,7 +39,8 @@ class UpstreamClient:
             address, timeout=timeout, open_timeout=OPEN_TIMEOUT, max_idle=max_idle
         )
         self._address, self._token = address, token
-        self.health_check = HealthCheck(self._connector, address, token)
+        questions = Questions(self._connector, address)
+        self.health_check = HealthCheck(questions, PipelineCheck(questions, pipelines), token)
         self._templates = {name: self.template(name, pipelines[name]) for name in SERVICES}
 
     def template(self, name: str, pipeline: Pipeline) -> CallTemplate:

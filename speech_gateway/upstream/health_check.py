@@ -1,20 +1,18 @@
-"""Checks whether the backend can take calls: whether it is up, and accepts the gateway's token."""
+"""Checks whether the backend can take calls: is it up, would it run them, is the token accepted?"""
 
 import asyncio
 import logging
 
 from aiohttp import web
 
-from ..config.addresses import UpstreamAddress
 from ..errors import UpstreamError, UpstreamTimeoutError
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED
-from .connector import Connector
+from .pipeline_check import NODES_PATH, Abilities, PipelineCheck
+from .questions import Questions, Reply
 
 HEALTH_TIMEOUT = 5.0
 HEALTH_PATH = "/healthz"
-NODES_PATH = "/api/v1/schema/nodes"
-"""A cheap request that needs the token, so that its answer tells whether the token is valid."""
 CALL_OUTWEIGHS_QUESTION = 5.0
 """Seconds for which a refused call counts more than a health check that is accepted.
 
@@ -30,20 +28,40 @@ log = logging.getLogger(__name__)
 
 
 class HealthCheck:
-    """Asks the backend, on connections of their own."""
+    """Asks the backend."""
 
-    def __init__(self, connector: Connector, address: UpstreamAddress, token: BearerToken) -> None:
-        self._connector = connector
-        self._address = address
+    def __init__(self, questions: Questions, pipelines: PipelineCheck, token: BearerToken) -> None:
+        self._questions = questions
+        self._pipelines = pipelines
         self._token = token
+        self._learning = asyncio.Lock()
 
     async def problem(self) -> str | None:
         """Return why the backend can take no calls, for people; None when it can."""
+        problem = await self._trouble()
+        if problem is not None:
+            self._pipelines.forget()
+            return problem
+        return self._pipelines.problem
+
+    async def abilities(self) -> Abilities:
+        """Return what the backend can do, as asked a minute ago at most; raises UpstreamError."""
+        async with self._learning:
+            if self._pipelines.is_due:
+                try:
+                    async with asyncio.timeout(HEALTH_TIMEOUT):
+                        await self._list_nodes()
+                except TimeoutError:
+                    raise UpstreamTimeoutError("it did not tell what it can do") from None
+        return self._pipelines.abilities
+
+    async def _trouble(self) -> str | None:
+        """Return what is wrong with the backend, the pipelines aside."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT):
                 if await self._refuses_token():
                     return "the backend refuses the gateway's token"
-                status = await self._ask(HEALTH_PATH)
+                status = (await self._questions.get(HEALTH_PATH)).status
         except (TimeoutError, UpstreamTimeoutError):
             return "the speech backend does not answer in time"
         except UpstreamError as error:
@@ -56,12 +74,14 @@ class HealthCheck:
     async def _refuses_token(self) -> bool:
         """Return whether the token would be refused, as far as is known."""
         token = self._token
-        if token.accepted:
+        if token.accepted:  # by a call, which counts more than a question
+            if self._pipelines.is_due:
+                await self._list_nodes()
             return False
         if token.refused and token.refused_for < CALL_OUTWEIGHS_QUESTION:
             return True
         shown = token.value
-        status = await self._ask(NODES_PATH, authorization(shown))
+        status = (await self._list_nodes()).status
         if status < 300:
             token.accept(shown)
         elif status == web.HTTPUnauthorized.status_code and not token.refused:
@@ -71,16 +91,12 @@ class HealthCheck:
         # A first 403 tells nothing of calls: a role may be allowed those, and not to ask.
         return token.refused
 
-    async def _ask(self, path: str, authorization: str = "") -> int:
-        """Return the status of the backend's answer to GET path, on a connection of its own."""
-        request = (
-            f"GET {self._address.base_path}{path} HTTP/1.1\r\n"
-            f"Host: {self._address.host_header}\r\n{authorization}Connection: close\r\n\r\n"
-        )
-        upstream = await self._connector.connect()
-        try:
-            upstream.send(request.encode("latin-1"))
-            upstream.request_sent()
-            return (await upstream.head()).status
-        finally:
-            upstream.close()
+    async def _list_nodes(self) -> Reply:
+        """Ask which nodes there are, and learn from it.
+
+        It is a cheap request that needs the token, so its answer tells whether that is valid too.
+        """
+        header = authorization(self._token.value)
+        listed = await self._questions.get(NODES_PATH, header)
+        await self._pipelines.learn(listed, header)
+        return listed

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 OK_CHUNKED = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
 LAST_CHUNK = b"0\r\n\r\n"
@@ -41,6 +42,16 @@ class BackendCall:
     _body: bytes = b""
     _body_ended: bool = False
 
+    @property
+    def is_question(self) -> bool:
+        """Whether something is asked, and nothing to be run."""
+        return "/api/v1/process " not in self.request_line
+
+    def question(self) -> dict[str, Any]:
+        """Return what came with a question, which is JSON."""
+        asked: dict[str, Any] = json.loads(self._body)
+        return asked
+
     async def read_head(self) -> None:
         raw = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         self.request_line, *lines = raw.rstrip("\r\n").split("\r\n")
@@ -53,7 +64,8 @@ class BackendCall:
     async def begin(self) -> None:
         """Read the call up to the first byte of media, and check all of it."""
         await self.read_head()
-        if self.request_line.startswith("GET"):
+        if self.is_question:
+            self._body = await self.reader.readexactly(int(self.headers.get("content-length", 0)))
             return
         match = re.fullmatch(
             r"multipart/form-data; boundary=([\w'()+,./:=?-]{1,70})", self.headers["content-type"]
@@ -149,19 +161,22 @@ class ScriptedBackend:
     broken: list[Exception] = field(default_factory=list)
     healthy: bool = True
     pages: dict[str, str] = field(default_factory=dict)
-    """Statuses of what is asked for by GET, by path, where health does not decide."""
+    """Statuses of what is asked, by path, where health does not decide."""
+    bodies: dict[str, object] = field(default_factory=dict)
+    """What is answered to questions, by path, as JSON; ``ok`` where there is nothing."""
     asked: list[BackendCall] = field(default_factory=list)
-    """What was asked for by GET."""
+    """What was asked beside the calls."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         call = BackendCall(reader, writer)
         try:
             await call.begin()
-            if call.request_line.startswith("GET "):
+            if call.is_question:
                 self.asked.append(call)
                 health = "200 OK" if self.healthy else "503 Service Unavailable"
-                status = self.pages.get(call.request_line.split(" ")[1], health)
-                await call.write(answer(b"ok", status, "text/plain"))
+                path = call.request_line.split(" ")[1]
+                body = json.dumps(self.bodies[path]).encode() if path in self.bodies else b"ok"
+                await call.write(answer(body, self.pages.get(path, health), "text/plain"))
                 return
             self.seen += 1
             self.calls.put_nowait(call)

@@ -10,7 +10,7 @@ from ...upstream.client import UPSTREAM_CLIENT
 from ..base import Api, add_route
 from ..pages import add_page
 from . import model_lists
-from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS
+from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS, TRANSLATIONS, UPLOADS
 from .error_format import as_openai
 from .resources import RESOURCES, Resources
 from .speech import speech
@@ -33,7 +33,7 @@ WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
 
 
 class OpenAIApi(Api):
-    """The two audio endpoints, the lists of models and voices, and their routes."""
+    """The audio endpoints, the lists of models and voices, and their routes."""
 
     prefix = "/v1"
     free_paths = ("/v1/models", "/v1/audio/models", "/v1/audio/voices", "/v1/audio/speech/voices")
@@ -44,13 +44,13 @@ class OpenAIApi(Api):
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._voices = settings.voices or voices.load()
-        self.endpoints = (SPEECH_BY_GET if settings.speech_by_get else SPEECH, TRANSCRIPTIONS)
-        self.body_limits = {
-            SPEECH.path: max_bytes(settings.max_speech_input),
-            TRANSCRIPTIONS.path: max_form_bytes(settings.max_upload_bytes),
-            (TRANSCRIPTIONS.path, JSON): max_json_bytes(settings.max_upload_bytes),
-        }
+        packaged = voices.BUNDLED if settings.skit_url is None else voices.PACKAGED
+        self._voices = settings.voices or voices.load(packaged=packaged)
+        self.endpoints = (SPEECH_BY_GET if settings.speech_by_get else SPEECH, *UPLOADS)
+        self.body_limits = {SPEECH.path: max_bytes(settings.max_speech_input)}
+        for upload in UPLOADS:
+            self.body_limits[upload.path] = max_form_bytes(settings.max_upload_bytes)
+            self.body_limits[upload.path, JSON] = max_json_bytes(settings.max_upload_bytes)
         self.steps = [
             ReadSpeechRequest(
                 self._voices,
@@ -75,7 +75,8 @@ class OpenAIApi(Api):
         )
         for path, page in PAGES.items():
             add_page(app, path + OPTIONAL_SLASH, page)
-        for endpoint, handler in ((SPEECH, speech), (TRANSCRIPTIONS, transcriptions)):
+        handlers = {SPEECH: speech, TRANSCRIPTIONS: transcriptions, TRANSLATIONS: transcriptions}
+        for endpoint, handler in handlers.items():
             add_route(app, endpoint.path + OPTIONAL_SLASH, handler, name=endpoint.route)
         for path in ("/v1{path:(/.*)?}", *WITHOUT_PREFIX):
             add_route(app, path, model_lists.nowhere)

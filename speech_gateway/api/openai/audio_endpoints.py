@@ -1,4 +1,4 @@
-"""The endpoints of OpenAI's audio API: speech and transcriptions."""
+"""The endpoints of OpenAI's audio API: speech, transcriptions and translations."""
 
 from dataclasses import replace
 
@@ -29,5 +29,7 @@ TRANSCRIPTIONS = Endpoint(
     methods=("POST",),
     format_error=as_openai,
 )
+TRANSLATIONS = replace(TRANSCRIPTIONS, path="/v1/audio/translations")
+UPLOADS = (TRANSCRIPTIONS, TRANSLATIONS)
 SPEECH_BY_GET = replace(SPEECH, methods=("POST", "GET"))
 """For players that open a URL. Anybody who gets a user to open one has it spoken."""

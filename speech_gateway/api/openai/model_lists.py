@@ -60,4 +60,5 @@ def _model(request: web.Request, name: str) -> dict[str, object]:
 
 
 def _voices(request: web.Request) -> list[dict[str, str]]:
-    return [{"id": name, "name": name} for name in request.app[RESOURCES].voices.params]
+    voices = request.app[RESOURCES].voices
+    return [{"id": name, "name": name, **voices.about.get(name, {})} for name in voices.params]

@@ -1,7 +1,7 @@
 """An upload's audio as the Opus that the backend takes: converted once, kept, and read again.
 
-It is read again when a client tells the language behind the audio, while that was being transcribed
-in another.
+It is read again when a client tells the language behind the audio, or asks for words with their
+times there, while that was being transcribed otherwise.
 """
 
 import asyncio
@@ -26,8 +26,8 @@ FIELDS_GRACE = 0.5
 """Seconds to wait for fields behind the audio before it is transcribed without them."""
 
 
-class WrongLanguageError(Exception):
-    """The audio is being transcribed in another language than the client has told since."""
+class WrongWishError(Exception):
+    """The audio is being transcribed otherwise than the client has asked for since."""
 
 
 class Recording:
@@ -45,7 +45,7 @@ class Recording:
         self.complete = asyncio.Event()
         """Set when the upload has ended, well or not: no field can follow."""
         self.committed = False
-        """Whether the client was sent transcripts, so that the language cannot change any more."""
+        """Whether the client was sent transcripts, so that nothing can change any more."""
 
     async def __aenter__(self) -> "Recording":
         return self
@@ -66,21 +66,21 @@ class Recording:
         """
         await self._upload.begin()
         self._tasks = [asyncio.create_task(self._convert()), asyncio.create_task(self._keep())]
-        if not self.language_is_known:
+        if not self.wish_is_known:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(FIELDS_GRACE):
                     await self.complete.wait()
 
     @property
-    def language_is_known(self) -> bool:
-        """Whether no other language can follow."""
+    def wish_is_known(self) -> bool:
+        """Whether nothing else can be asked for, or is not expected to be."""
         return self.complete.is_set() or self._upload.fields.given("language")
 
     async def pieces(self, is_right: Callable[[], bool]) -> AsyncIterator[bytes]:
         """Yield the converted audio from its beginning, as it comes; then all fields are known.
 
         Raises:
-            WrongLanguageError: ``is_right`` says that it was recognised in the wrong language.
+            WrongWishError: ``is_right`` says that it is being transcribed otherwise than was asked for.
             web.HTTPException: what is wrong with the upload.
         """
         at = 0
@@ -89,7 +89,7 @@ class Recording:
             if self._failure is not None:
                 raise self._failure
             if self.complete.is_set() and not is_right():
-                raise self._wrong_language()
+                raise self._wrong_wish()
             if at < self._size:
                 piece = self._read(at)
                 at += len(piece)
@@ -106,10 +106,10 @@ class Recording:
         except OSError as error:
             raise cannot_keep(error) from error
 
-    def _wrong_language(self) -> Exception:
+    def _wrong_wish(self) -> Exception:
         if self.committed:
             return FieldError("language", "must come before the file where stream is true")
-        return WrongLanguageError()
+        return WrongWishError()
 
     async def _convert(self) -> None:
         """Feed the upload to the conversion."""

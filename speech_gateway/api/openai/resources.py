@@ -3,17 +3,41 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from aiohttp import web
 
+from ...errors import UpstreamError, as_http
+from ...exchange import Exchange
 from ...media.workers.pool import WorkerPool
 from ...pipelines import Pipeline
 from ...pipelines.voices import Voices
 from ...upstream.client import UpstreamClient
 from ...upstream.request_format import CallTemplate
+from .error_format import FieldError
+from .languages import AUTO
+from .transcription_fields import GRANULARITIES, TranscriptionFields
 
 MAX_TEMPLATES = 256
-"""Call templates that are kept, by voice and speed or by language."""
+"""Call templates that are kept, by voice and speed, or by what is asked of a transcription."""
+
+
+@dataclass(frozen=True, slots=True)
+class TranscriptionWish:
+    """What a client asks of the transcription, where that is not what the pipeline does anyway."""
+
+    language: str | None = None
+    words: bool = False
+    translated: bool = False
+
+    def params(self) -> dict[str, object]:
+        """Return the parameters of the speech node."""
+        asked = {
+            "language": self.language,
+            "word_timestamps": self.words or None,
+            "task": "translate" if self.translated else None,
+        }
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 class Resources:
@@ -42,14 +66,39 @@ class Resources:
         params = {**self.voices.params[voice], "speed": speed}
         return self._template(("tts", voice, speed), self._tts, params)
 
-    def transcription_template(self, language: str | None) -> CallTemplate:
-        """Return the template of calls with a language; None is the pipeline's own."""
-        params = {"language": language} if language is not None else {}
-        return self._template(("stt", language), self._stt, params)
+    def transcription_template(self, wish: TranscriptionWish) -> CallTemplate:
+        """Return the template of calls that transcribe as a client wishes."""
+        return self._template(("stt", wish), self._stt, wish.params())
 
-    def language_to_set(self, language: str | None) -> str | None:
-        """Return language if it has to be set on the pipeline; None if it is the pipeline's own."""
-        return None if language == self._language else language
+    def wish(self, fields: TranscriptionFields, *, translated: bool) -> TranscriptionWish:
+        """Return what the fields that have come so far ask of the pipeline."""
+        language = fields.language
+        if translated and language is None:
+            language = AUTO  # who has speech translated seldom speaks what the pipeline expects
+        return TranscriptionWish(
+            language=None if language == self._language else language,
+            words=fields.wants_words,
+            translated=translated,
+        )
+
+    async def check_ability(self, exchange: Exchange, wish: TranscriptionWish) -> None:
+        """Refuse what the backend cannot do.
+
+        Raises:
+            FieldError: it cannot; the field is named.
+            web.HTTPException: it does not tell, as it cannot be reached.
+        """
+        if not (wish.words or wish.translated):
+            return
+        try:
+            abilities = await self._client.health_check.abilities()
+        except UpstreamError as error:
+            exchange.explain(f"the backend was not asked what it can do: {error}")
+            raise as_http(error) from error
+        if wish.words and not abilities.words:
+            raise FieldError(GRANULARITIES, "must be segment; the backend tells no times of words")
+        if wish.translated and not abilities.translation:
+            raise FieldError("model", "cannot translate: the backend's model transcribes alone")
 
     def _template(
         self, key: tuple[str, *tuple[object, ...]], base: Pipeline, params: Mapping[str, object]

@@ -3,7 +3,7 @@
 import html
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +27,24 @@ class Segment:
     end: float
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word and its times, in seconds from the beginning of the audio."""
+
+    text: str
+    start: float
+    end: float
+
+
 @dataclass(slots=True)
 class Transcript:
     """Everything that was transcribed of one upload."""
 
     texts: list[str] = field(default_factory=list)
     segments: list[Segment] = field(default_factory=list)
+    words: list[Word] = field(default_factory=list)
+    translated: bool = False
+    """Whether the text is in English, whatever was spoken."""
     language: str = ""
     duration: float = 0.0
     """Seconds of audio."""
@@ -56,10 +68,12 @@ class Transcript:
     def _add_segment(self, segment: object) -> None:
         if not isinstance(segment, dict) or not isinstance(segment.get("text"), str):
             return
-        last = self.segments[-1].end if self.segments else 0.0
-        start = _seconds(segment.get("start_time_ms"), last)
-        end = max(_seconds(segment.get("end_time_ms"), start), start)
+        start, end = _times(segment, self.segments[-1].end if self.segments else 0.0)
         self.segments.append(Segment(_clean(segment["text"]), start, end))
+        words = segment.get("words")
+        for word in words if isinstance(words, list) else ():
+            if isinstance(word, dict) and (text := _clean(word.get("word"))):
+                self.words.append(Word(text, *_times(word, start)))
 
 
 def _clean(text: object) -> str:
@@ -67,6 +81,12 @@ def _clean(text: object) -> str:
     if not isinstance(text, str):
         return ""
     return " ".join(text.split()).encode("utf-8", "replace").decode()
+
+
+def _times(timed: Mapping[str, Any], otherwise: float) -> tuple[float, float]:
+    """Return when a segment or word starts and ends; the start is otherwise where it is not told."""
+    start = _seconds(timed.get("start_time_ms"), otherwise)
+    return start, max(_seconds(timed.get("end_time_ms"), start), start)
 
 
 def _seconds(milliseconds: object, otherwise: float) -> float:
@@ -151,12 +171,14 @@ class TranscriptEvents:
         return event({"type": "transcript.text.delta", "delta": text})
 
 
-def respond(transcript: Transcript, response_format: str) -> web.Response:
-    """Return the answer in one of the API's response formats."""
+def respond(
+    transcript: Transcript, response_format: str, granularities: Container[str]
+) -> web.Response:
+    """Return the answer in one of the API's response formats, with segments or words or both."""
     if response_format == "json":
         return web.json_response({"text": transcript.text, "usage": _usage(transcript)})
     if response_format == "verbose_json":
-        return web.json_response(_verbose(transcript))
+        return web.json_response(_verbose(transcript, granularities))
     return web.Response(text=_PLAIN[response_format](transcript))
 
 
@@ -164,29 +186,38 @@ def _usage(transcript: Transcript) -> Mapping[str, object]:
     return {"type": "duration", "seconds": round(transcript.duration, 3)}
 
 
-def _verbose(transcript: Transcript) -> Mapping[str, object]:
-    return {
-        "task": "transcribe",
-        "language": name_of(transcript.language),
+def _verbose(transcript: Transcript, granularities: Container[str]) -> Mapping[str, object]:
+    told: dict[str, object] = {
+        "task": "translate" if transcript.translated else "transcribe",
+        "language": "english" if transcript.translated else name_of(transcript.language),
         "duration": round(transcript.duration, 3),
         "text": transcript.text,
-        "segments": [
-            {
-                "id": number,
-                "seek": int(segment.start * 100),
-                "start": segment.start,
-                "end": segment.end,
-                "text": segment.text,
-                # What the backend does not tell.
-                "tokens": [],
-                "temperature": 0.0,
-                "avg_logprob": 0.0,
-                "compression_ratio": 1.0,
-                "no_speech_prob": 0.0,
-            }
-            for number, segment in enumerate(transcript.segments)
-        ],
         "usage": _usage(transcript),
+    }
+    if "segment" in granularities:
+        told["segments"] = [
+            _segment(number, segment) for number, segment in enumerate(transcript.segments)
+        ]
+    if "word" in granularities:
+        told["words"] = [
+            {"word": word.text, "start": word.start, "end": word.end} for word in transcript.words
+        ]
+    return told
+
+
+def _segment(number: int, segment: Segment) -> Mapping[str, object]:
+    return {
+        "id": number,
+        "seek": int(segment.start * 100),
+        "start": segment.start,
+        "end": segment.end,
+        "text": segment.text,
+        # What the backend does not tell.
+        "tokens": [],
+        "temperature": 0.0,
+        "avg_logprob": 0.0,
+        "compression_ratio": 1.0,
+        "no_speech_prob": 0.0,
     }
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from .error_format import FieldError
 from .languages import code_of
 
-FORMATS = ("json", "text", "srt", "verbose_json", "vtt")
+VERBOSE = "verbose_json"
+FORMATS = ("json", "text", "srt", VERBOSE, "vtt")
 GRANULARITIES = "timestamp_granularities[]"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
@@ -78,6 +79,19 @@ class TranscriptionFields:
         return value in _TRUE
 
     @property
+    def granularities(self) -> frozenset[str]:
+        """What is to be told with its times, beside the text: segments, words or both."""
+        values = frozenset(self.values.get(GRANULARITIES, ()))
+        if values - {"segment", "word"}:
+            raise FieldError(GRANULARITIES, "must be segment or word")
+        return values or frozenset({"segment"})
+
+    @property
+    def wants_words(self) -> bool:
+        """Whether words are to be told with their times, in the one format that has a place."""
+        return "word" in self.granularities and self.response_format == VERBOSE
+
+    @property
     def response_format(self) -> str:
         """One of FORMATS."""
         value = self._one("response_format") or FORMATS[0]
@@ -87,7 +101,7 @@ class TranscriptionFields:
 
     def check(self) -> None:
         """Check all fields; raises FieldError."""
-        _ = self.language, self.wants_events, self.response_format
+        _ = self.language, self.wants_events, self.response_format, self.granularities
         temperature = self._one("temperature") or "0"
         try:
             number = float(temperature)
@@ -95,10 +109,6 @@ class TranscriptionFields:
             number = -1.0
         if not 0 <= number <= 1:
             raise FieldError("temperature", "must be a number from 0 to 1")
-        if set(self.values.get(GRANULARITIES, ())) - {"segment"}:
-            raise FieldError(
-                GRANULARITIES, "must be segment; the times of words are not known here"
-            )
 
     def _one(self, name: str) -> str:
         values = self.values.get(name, [""])

@@ -1,4 +1,4 @@
-"""``POST /v1/audio/transcriptions``: audio of many formats to text, in the requested format."""
+"""``POST /v1/audio/transcriptions`` and ``/translations``: audio to text, in many formats."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,9 +15,10 @@ from ...upstream.answer_head import Answer
 from ...upstream.call import Call
 from ...upstream.client import UPSTREAM_CLIENT
 from ...upstream.transcript_unwrapping import refuse_html
+from .audio_endpoints import TRANSLATIONS
 from .error_format import error_event
-from .recording import Recording, WrongLanguageError
-from .resources import RESOURCES
+from .recording import Recording, WrongWishError
+from .resources import RESOURCES, TranscriptionWish
 from .server_sent_events import EVENT_STREAM
 from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
 from .transcription_fields import TranscriptionFields
@@ -40,12 +41,12 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
             try:
                 heard = await _recognise(request, recording, upload.fields)
                 break
-            except WrongLanguageError:
+            except WrongWishError:
                 continue
     if not isinstance(heard, Transcript):
         return heard
     heard.duration = conversion.seconds
-    return respond(heard, upload.fields.response_format)
+    return respond(heard, upload.fields.response_format, upload.fields.granularities)
 
 
 async def _recognise(
@@ -54,22 +55,24 @@ async def _recognise(
     """Return the transcript, or an answer: the backend's refusal, or events that were sent.
 
     Raises:
-        WrongLanguageError: the client has told another language since; transcribe again in that.
+        WrongWishError: the client has asked for something else since; transcribe again.
         UpstreamError: the backend failed.
         web.HTTPException: the request failed otherwise.
     """
     resources = request.app[RESOURCES]
-    language = resources.language_to_set(fields.language)
+    translated = request[EXCHANGE].endpoint is TRANSLATIONS
+    wish = resources.wish(fields, translated=translated)
+    await resources.check_ability(request[EXCHANGE], wish)
 
     def is_right() -> bool:
-        return resources.language_to_set(fields.language) == language
+        return resources.wish(fields, translated=translated) == wish
 
-    async with _calling(request, recording.pieces(is_right), language) as call:
+    async with _calling(request, recording.pieces(is_right), wish) as call:
         early = b"" if fields.given("stream") else await _early(call, recording)
         if recording.complete.is_set() and not is_right():
-            raise WrongLanguageError
+            raise WrongWishError
         if not fields.wants_events:
-            return await _whole(request, call, early)
+            return await _whole(request, call, early, translated=translated)
         return await relay(
             request,
             call,
@@ -106,9 +109,11 @@ async def _collect(call: Call, heard: bytearray) -> None:
         heard += piece
 
 
-async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript | web.StreamResponse:
+async def _whole(
+    request: web.Request, call: Call, early: bytes, *, translated: bool
+) -> Transcript | web.StreamResponse:
     """Return the whole transcript, or the backend's refusal."""
-    transcript = Transcript()
+    transcript = Transcript(translated=translated)
     reader = TranscriptReader(transcript)
     answer = await call.answer()
     if answer.status >= web.HTTPBadRequest.status_code:
@@ -124,7 +129,7 @@ async def _whole(request: web.Request, call: Call, early: bytes) -> Transcript |
 class _Events(PassedThrough):
     """Transcripts as events.
 
-    When a field that tells another language may still follow, the first event waits for it.
+    When a field that asks for something else may still follow, the first event waits for it.
     """
 
     def __init__(
@@ -135,22 +140,22 @@ class _Events(PassedThrough):
         self._is_right = is_right
 
     async def open(self, answer: Answer) -> None:
-        """Wait for the first transcript, unless the language is certain."""
+        """Wait for the first transcript, unless what is wished is certain."""
         refuse_html(answer.content_type or "", b"")
-        if not self._recording.language_is_known and not self._opening:
+        if not self._recording.wish_is_known and not self._opening:
             self._opening = await self._call.read()
         await self._take_whole()
         if self._recording.complete.is_set() and not self._is_right():
-            raise WrongLanguageError
+            raise WrongWishError
         self._recording.committed = True  # from here on the client is told what was heard
 
 
 @asynccontextmanager
 async def _calling(
-    request: web.Request, pieces: AsyncIterator[bytes], language: str | None
+    request: web.Request, pieces: AsyncIterator[bytes], wish: TranscriptionWish
 ) -> AsyncIterator[Call]:
     """Call the backend, and send it pieces while the block runs."""
-    template = request.app[RESOURCES].transcription_template(language)
+    template = request.app[RESOURCES].transcription_template(wish)
     call = request.app[UPSTREAM_CLIENT].call(request[EXCHANGE], request[REQUEST_ID], template)
     async with call, call.sending(partial(anext, pieces, b"")):
         yield call

@@ -6,7 +6,7 @@ from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE
 from ...middlewares import Handler, Step
 from ...server.request_body import RequestBody
-from .audio_endpoints import TRANSCRIPTIONS
+from .audio_endpoints import UPLOADS
 from .resources import RESOURCES
 from .transcription_form import FIELD_LIMIT, TranscriptionForm
 from .uploads import FormUpload, JsonUpload, Upload
@@ -36,7 +36,7 @@ class StartUpload(Step):
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         exchange = request.get(EXCHANGE)
-        if exchange is None or exchange.endpoint.path != TRANSCRIPTIONS.path:
+        if exchange is None or exchange.endpoint not in UPLOADS:
             return await handler(request)
         if request.content_type == JSON:
             return await handler(request)

@@ -5,6 +5,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Mapping
 from itertools import accumulate
+from typing import Any
 
 
 class PackedDict:
@@ -14,7 +15,7 @@ class PackedDict:
     gets a copy of its memory.
     """
 
-    def __init__(self, mapping: Mapping[str, object]) -> None:
+    def __init__(self, mapping: Mapping[str, Any]) -> None:
         """Pack a mapping; its values are what JSON can hold."""
         keys = sorted(mapping, key=hash)
         self._hashes = array("q", map(hash, keys))

@@ -34,8 +34,13 @@ def segment(text: str, start: object = 0, end: object = 1000) -> dict[str, Any]:
     return {"text": text, "start_time_ms": start, "end_time_ms": end}
 
 
-def told(transcript: Transcript, response_format: str) -> str:
-    answer = respond(transcript, response_format)
+SEGMENTS = frozenset({"segment"})
+
+
+def told(
+    transcript: Transcript, response_format: str, granularities: frozenset[str] = SEGMENTS
+) -> str:
+    answer = respond(transcript, response_format, granularities)
     assert answer.text is not None
     return answer.text
 

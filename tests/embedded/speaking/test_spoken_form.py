@@ -16,7 +16,8 @@ def spoken(text: str) -> str:
 @pytest.mark.parametrize(
     ("written", "said"),
     [
-        ("https://www.example.com/a?b=c.", "H T T P S colon slash slash W W W dot example dot com slash a question mark b equals c ."),
+        ("https://example.com.", "H T T P S colon slash slash example dot com ."),
+        ("www.x.org/a?b=c", "W W W dot x dot org slash a question mark b equals c"),
         ("Mail john.doe+x@example.co.uk.", "Mail john dot doe plus x at example dot co dot uk ."),
         ("See example.com", "See example dot com"),
         ("node.js and .NET", "node dot js and dot NET"),
@@ -24,7 +25,8 @@ def spoken(text: str) -> str:
         ("192.168.0.1", "192 dot 168 dot 0 dot 1"),
         ("Hi \U0001f600", "Hi , grinning face,"),
         ("\U0001f1e9\U0001f1ea", ", Germany,"),
-        ("foo_bar(a[0])", "foo underscore bar open parenthesis a open bracket 0 close bracket close parenthesis"),
+        ("a_b[0]", "a underscore b open bracket 0 close bracket"),
+        ("f(x)", "f open parenthesis x close parenthesis"),
         ("x != y && y >= 2", "x is not equal to y and y is at least 2"),
         ("C# and C++", "C sharp and C++"),
         ("- one", "one"),
@@ -46,7 +48,7 @@ def spoken(text: str) -> str:
         ("[a] {b}", "(a) (b)"),
         ("I am at home. He said (so): yes!", "I am at home. He said (so): yes!"),
     ],
-)  # fmt: skip
+)
 def test_it_is_written_out(written: str, said: str) -> None:
     assert spoken(written) == said
 

@@ -26,7 +26,7 @@ TEN_SENTENCES = (
 def samples_of(ogg: bytes) -> NDArray[np.float32]:
     """Return speech as it is heard, at 48 kHz."""
     resampler = av.AudioResampler("fltp", "mono", 48_000)
-    with av.open(io.BytesIO(ogg)) as container:
+    with av.open(io.BytesIO(ogg), "r") as container:
         parts = [
             part.to_ndarray()[0]
             for frame in container.decode(audio=0)
