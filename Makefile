@@ -26,6 +26,7 @@ PREFIX ?= /opt/speech-gateway
 CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai
+ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
 .PHONY: run test test-all soak fuzz bench lint newest-aiohttp config install uninstall clean
 
@@ -86,13 +87,17 @@ install:
 	@install -d -m 755 $(UNITS) $(CONFIG)
 	@for unit in speech-gateway.service speech-gateway.socket; do \
 	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@CONFIG@|$(CONFIG)|' systemd/$$unit > $(UNITS)/$$unit; done
+	@rm -f $(ENGINE_UNIT)
+	@case ",$(EXTRAS)," in *,embedded,*) \
+	    install -D -m 644 systemd/bundled-engine.conf $(ENGINE_UNIT);; esac
 	@scripts/install-config config/speech-gateway.conf $(CONFIG)/speech-gateway.conf
 	@echo "Look through $(CONFIG)/speech-gateway.conf, then start it:"
 	@echo "    systemctl daemon-reload && systemctl enable --now speech-gateway.socket speech-gateway.service"
 
 uninstall:
 	rm -rf $(PREFIX)
-	rm -f $(UNITS)/speech-gateway.service $(UNITS)/speech-gateway.socket
+	rm -f $(UNITS)/speech-gateway.service $(UNITS)/speech-gateway.socket $(ENGINE_UNIT)
+	-rmdir $(dir $(ENGINE_UNIT)) 2>/dev/null
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:

@@ -15,7 +15,7 @@ from ..media.workers.work import Jobs, Work
 from .hearing import utterance_frames
 from .pipeline_params import SpeakPlan
 from .speaking.synthesis import speak
-from .speaking.voices import Voices
+from .speaking.voice_choice import Voices
 
 PROBE_BYTES = 32
 """No look ahead: live audio is to be heard as it comes."""

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from ..pipelines import PipelineError, check, nodes, parse
 from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds
 from .speaking import voice_names
+
+
+KEPT = 32
 
 
 class PlanError(Exception):
@@ -23,8 +27,6 @@ class SpeakPlan:
 
     speed: float = 1.0
     voice: str = voice_names.DEFAULT
-    follows_language: bool = True
-    """Whether a voice of the text's own language speaks, where that is another."""
     min_chunk: int = 10
     """Characters that a sentence must have to be spoken by itself."""
 
@@ -67,13 +69,23 @@ def plan_for(pipeline_yaml: str, kinds: NodeKinds) -> SpeakPlan | TranscribePlan
     )
 
 
+class Plans:
+    """The plans of pipelines; those that came last are not read again, which takes 5 ms."""
+
+    def __init__(self, kinds: NodeKinds) -> None:
+        self._read = lru_cache(KEPT)(partial(plan_for, kinds=kinds))
+
+    def plan_for(self, pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
+        """Read a pipeline; raises PlanError."""
+        return self._read(pipeline_yaml)
+
+
 def _speak_plan(speaker: Mapping[str, Any], chunker: Mapping[str, Any]) -> SpeakPlan:
     speaker_id = speaker.get("speaker_id", 0)
     voice = speaker.get("voice") or voice_names.of_speaker(speaker_id)
     return SpeakPlan(
         speed=float(speaker.get("speed", 1.0)),
         voice=voice,
-        follows_language=voice == voice_names.DEFAULT,
         min_chunk=chunker.get("min_length", 10),
     )
 

@@ -2,10 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 
 from aiohttp import web
@@ -21,7 +20,7 @@ from .hearing.transcription import Transcription
 from .hearing.utterance_frames import UtteranceReader
 from .hearing.whisper_model import Whisper
 from .node_kinds import NodeKinds, node_kinds
-from .pipeline_params import PlanError, SpeakPlan, TranscribePlan, plan_for
+from .pipeline_params import PlanError, Plans, SpeakPlan, TranscribePlan
 from .pipeline_validation import validate
 
 MEDIA_TIMEOUT = 5.0
@@ -39,11 +38,8 @@ NO_MODEL = (
 )
 
 WORKERS = web.AppKey("workers", WorkerPool)
-KEPT_PLANS = 32
-"""Pipelines that are not read again: reading one takes 5 ms."""
-
 NODE_KINDS = web.AppKey("node_kinds", NodeKinds)
-PLAN_FOR: web.AppKey[Callable[[str], SpeakPlan | TranscribePlan]] = web.AppKey("plan_for")
+PLANS = web.AppKey("plans", Plans)
 TRANSCRIBER = web.AppKey("transcriber", Transcriber)
 
 log = logging.getLogger(__name__)
@@ -64,7 +60,7 @@ def create_app(loading: Awaitable[Ears | None]) -> web.Application:
     async def hearing(app: web.Application) -> AsyncIterator[None]:
         ears = await loading
         app[NODE_KINDS] = kinds = _node_kinds(ears)
-        app[PLAN_FOR] = lru_cache(KEPT_PLANS)(lambda pipeline: plan_for(pipeline, kinds))
+        app[PLANS] = Plans(kinds)
         if ears is not None:
             app[TRANSCRIBER] = Transcriber(ears.model, ears.at_once)
         yield
@@ -116,7 +112,7 @@ async def process(request: web.Request) -> web.StreamResponse:
     try:
         call = CallReader(request.headers.get("Content-Type", ""), request.content)
         async with asyncio.timeout(MEDIA_TIMEOUT):
-            plan = request.app[PLAN_FOR](await call.config())
+            plan = request.app[PLANS].plan_for(await call.config())
             await call.media_begins()
         if isinstance(plan, SpeakPlan):
             return await _speak(request, plan, await _text(call))
@@ -176,7 +172,7 @@ async def _transcribe(
                 await response.prepare(request)  # audio has decoded: no 400 from here on
                 if line:
                     await response.write(line.encode() + b"\n")
-    except (CallError, BadAudioError, ConversionFailedError) as error:
+    except (CallError, BadAudioError, ConversionFailedError, RuntimeError) as error:
         log.info("a transcription failed: %s", error)
         if response.prepared:
             _break_off(request)

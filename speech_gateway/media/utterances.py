@@ -11,8 +11,8 @@ from .voice_activity import FRAME, RATE
 
 MARGIN = RATE * 3 // 10
 """Samples kept before the first and after the last sound of speech: soft sounds count less."""
-LEAST_SPEECH = 3
-"""Frames of speech in an utterance; a click has fewer."""
+LEAST_SPEECH = 5
+"""Frames of speech in an utterance; the shortest words have seven, a click or a note fewer."""
 HYSTERESIS = 0.15
 """Speech that has begun goes on down to this much under the threshold."""
 QUIET_FRAMES = 5

@@ -4,8 +4,9 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+from .onnx_runtime import forbid_telemetry
 
 RATE = 16_000
 """Samples a second that the model hears."""
@@ -32,6 +33,9 @@ class VoiceModel:
     """The model, which is loaded once for many streams."""
 
     def __init__(self) -> None:
+        forbid_telemetry()
+        import onnxruntime  # noqa: PLC0415 - only now
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1  # a fork has one thread
         options.enable_cpu_mem_arena = False

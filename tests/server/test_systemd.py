@@ -110,7 +110,7 @@ async def service(host: Host) -> AsyncIterator[Service]:
         yield installed
         host.run("systemctl", "stop", SOCKET, SERVICE)
         host.run("systemctl", "reset-failed", SOCKET, SERVICE, check=False)
-        host.remove(f"{UNITS}/{SERVICE}.d")
+        host.remove(f"{UNITS}/{SERVICE}.d/test.conf")
 
 
 @asynccontextmanager

@@ -12,7 +12,7 @@ from av.audio.stream import AudioStream
 
 from speech_gateway.embedded.pipeline_params import SpeakPlan
 from speech_gateway.embedded.speaking.synthesis import speak
-from speech_gateway.embedded.speaking.voices import Voices
+from speech_gateway.embedded.speaking.voice_choice import Voices
 
 
 @cache
@@ -42,15 +42,25 @@ def silence(seconds: float) -> bytes:
     return _encode(bytes(int(seconds * 48_000) * 2), 48_000, "mono", 20)
 
 
+def with_silence(ogg: bytes, seconds: float) -> bytes:
+    """Return ogg with seconds of silence behind it, as one stream."""
+    return _encode(_samples(ogg) + bytes(int(seconds * 48_000) * 2), 48_000, "mono", 20)
+
+
 def reshaped(ogg: bytes, layout: str, frame_ms: int) -> bytes:
     """Return ogg encoded again, in another channel layout and frame size."""
+    return _encode(_samples(ogg), 48_000, layout, frame_ms)
+
+
+def _samples(ogg: bytes) -> bytes:
+    """Return ogg's 16-bit samples, mono, at 48 kHz."""
     resampler = av.AudioResampler("s16", "mono", 48_000)
     samples = bytearray()
     with av.open(io.BytesIO(ogg), "r") as container:
         for frame in container.decode(audio=0):
             for part in resampler.resample(frame):
                 samples += bytes(part.planes[0])[: part.samples * 2]
-    return _encode(bytes(samples), 48_000, layout, frame_ms)
+    return bytes(samples)
 
 
 def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:

@@ -124,7 +124,7 @@ async def test_openais_clients_are_served_as_it_says(tmp_path: Path) -> None:
         heard_again = await shell(OPENAI.command("file=@speech.mp3"), run.port, tmp_path)
 
     assert "quick brown fox" in heard
-    assert "fox" in json.loads(heard_again)["text"]
+    assert "fox" in json.loads(heard_again)["text"].lower()
 
 
 async def test_streamkit_is_pointed_at_as_it_says(tmp_path: Path) -> None:

@@ -31,9 +31,7 @@ async def readyz(gateway: Served) -> tuple[int, str]:
     return response.status, response.text
 
 
-async def test_a_backend_with_all_nodes_is_ready(
-    gateway: Served, backend: ScriptedBackend
-) -> None:
+async def test_a_backend_with_all_nodes_is_ready(gateway: Served, backend: ScriptedBackend) -> None:
     backend.bodies = {NODES: ALL_NODES, VALIDATE: {"valid": True, "errors": [], "warnings": []}}
 
     assert await readyz(gateway) == (200, "ready\n")

@@ -80,7 +80,7 @@ class Recording:
         """Yield the converted audio from its beginning, as it comes; then all fields are known.
 
         Raises:
-            WrongWishError: ``is_right`` says that it is being transcribed otherwise than was asked for.
+            WrongWishError: ``is_right`` says that something else was asked for.
             web.HTTPException: what is wrong with the upload.
         """
         at = 0

@@ -84,7 +84,7 @@ def _clean(text: object) -> str:
 
 
 def _times(timed: Mapping[str, Any], otherwise: float) -> tuple[float, float]:
-    """Return when a segment or word starts and ends; the start is otherwise where it is not told."""
+    """Return the start and end of a segment or word; otherwise is a start that is not told."""
     start = _seconds(timed.get("start_time_ms"), otherwise)
     return start, max(_seconds(timed.get("end_time_ms"), start), start)
 

@@ -34,7 +34,8 @@ TEMPERATURES = (0.2, 0.4, 0.8)
 MOST_REPETITIVE = 2.4
 """Of a text's size to its compressed size; one that repeats itself is over it."""
 LEAST_LOG_PROBABILITY = -1.0
-NO_SPEECH = 0.6
+NO_SPEECH, UNLIKELY = 0.6, -0.5
+"""Where the model thinks that nobody speaks, and its text is unlikely, there is no text."""
 MOST_TOKENS = 224
 _PREPENDED, _APPENDED = "\"'“¿([{-", "\"'.。,，!！?？:：”)]}、"  # noqa: RUF001 - as they are written
 
@@ -84,7 +85,7 @@ class _Attempt:
 
     @property
     def is_silence(self) -> bool:
-        return self.no_speech > NO_SPEECH and self.log_probability < LEAST_LOG_PROBABILITY
+        return self.no_speech > NO_SPEECH and self.log_probability < UNLIKELY
 
 
 class Whisper:
@@ -97,6 +98,7 @@ class Whisper:
         self._saves_work = folder == packaged_weights()
         self.translates: bool = self._model.model.is_multilingual
         self.languages: Sequence[str] = self._model.supported_languages
+        self._try()
 
     def transcribe(self, samples: bytes, plan: TranscribePlan) -> Heard | None:
         """Return what is said in 16-bit samples, mono, 16 kHz; None if that is nothing."""
@@ -117,6 +119,16 @@ class Whisper:
             return None
         words = self._words(encoded, tokenizer, attempt, len(audio)) if plan.word_timestamps else ()
         return Heard(attempt.text, language, math.exp(attempt.log_probability), words)
+
+    def _try(self) -> None:
+        """Hear a second of silence: the first time takes longer; raises ModelError."""
+        try:
+            self.transcribe(bytes(2 * RATE), TranscribePlan())
+        except RuntimeError as error:
+            raise ModelError(
+                f"loads but does not run: {error}. Where a service may make no memory executable "
+                "(systemd's MemoryDenyWriteExecute), it has to be allowed to"
+            ) from error
 
     def _window(self, samples: int) -> int:
         """Return how many samples the model is given, with the silence after the utterance."""

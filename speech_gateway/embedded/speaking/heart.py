@@ -6,6 +6,7 @@ import numpy as np
 from hibari import Hibari
 from hibari.g2p import G2P
 
+from ...media.onnx_runtime import forbid_telemetry
 from .packed_dict import PackedDict
 from .samples import Samples, faster
 from .spoken_form import spoken_form
@@ -22,6 +23,7 @@ class Heart:
     """The voice, which is loaded once."""
 
     def __init__(self) -> None:
+        forbid_telemetry()
         self._hibari = Hibari(voice="heart", threads=1, g2p=_pronunciation())
         self.words: Container[str] = self._hibari.g2p.lexicon.golds
         """The English words that it knows, in small letters."""

@@ -90,9 +90,10 @@ async def test_words_may_be_asked_for_behind_the_file(
     heard = told(await send_form(openai, [("file", AUDIO), *asking("word")]))
 
     assert len(heard["words"]) == 2
-    assert b"word_timestamps: true" in [
-        backend.calls.get_nowait() for _ in range(backend.calls.qsize())
-    ][-1].config
+    assert (
+        b"word_timestamps: true"
+        in [backend.calls.get_nowait() for _ in range(backend.calls.qsize())][-1].config
+    )
 
 
 async def test_a_format_without_a_place_for_words_asks_for_none(

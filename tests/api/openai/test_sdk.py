@@ -203,7 +203,7 @@ async def test_plain_formats(client: openai.AsyncOpenAI, response_format: Any) -
 
     assert raw.headers["content-type"].startswith("text/plain")
     assert "quick brown fox" in raw.text
-    marks = {"srt": "1\n00:00:00,000 --> ", "vtt": "WEBVTT\n\n00:00:00.000 --> ", "text": "the"}
+    marks = {"srt": "1\n00:00:00,000 --> ", "vtt": "WEBVTT\n\n00:00:00.000 --> ", "text": "The"}
     assert raw.text.startswith(marks[response_format])
 
 
@@ -288,7 +288,7 @@ async def test_a_file_over_the_limit(backend: ScriptedBackend) -> None:
 
 
 async def test_a_language_that_the_engine_does_not_know(client: openai.AsyncOpenAI) -> None:
-    with pytest.raises(openai.BadRequestError, match="hears en alone"):
+    with pytest.raises(openai.BadRequestError, match="language must be one of en, auto"):
         await client.audio.transcriptions.create(model="whisper-1", file=upload(), language="de")
 
 

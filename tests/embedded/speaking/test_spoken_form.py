@@ -38,7 +38,7 @@ def spoken(text: str) -> str:
         ("555-1234", "five five five, one two three four"),
         (".5", "0.5"),
         ("$3.50 on 2024-02-29 at 10:30-11:45", "$3.50 on 2024-02-29 at 10:30 to 11:45"),
-        ("5'10\" and 3\"", "5 foot 10 and 3 inches"),
+        ('5\'10" and 3"', "5 foot 10 and 3 inches"),
         ("Section iv, Part XII", "Section 4, Part 12"),
         ("H\u2082O and 10\u207b\u00b3", "H2O and 10 to the power of minus 3"),
         ("\u221e \u2265 \u03c0", "infinity is at least pi"),

@@ -4,9 +4,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 
 from ..pipeline_params import SpeakPlan
 from .espeak import Espeak
-from .languages import ENGLISH, TextLanguage
 from .samples import Samples
-from .voice_names import has_heart, voice_names
+from .text_language import ENGLISH, TextLanguage
+from .voice_names import HEART, has_heart, voice_names
 
 Speak = Callable[[str, float], Samples]
 """Speaks a text at a speed."""
@@ -28,7 +28,7 @@ class Voices:
 
     def speaking(self, text: str, plan: SpeakPlan) -> Callable[[str], Iterator[Samples]]:
         """Return what speaks the sentences of text as plan asks, in parts."""
-        if not plan.follows_language:
+        if plan.voice != HEART:
             name = self._names[plan.voice]
 
             def by_one_voice(sentence: str) -> Iterator[Samples]:

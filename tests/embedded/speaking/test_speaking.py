@@ -56,8 +56,8 @@ def test_speech_is_as_fast_as_asked_for(voice: str, speed: float) -> None:
     def seconds(plan: SpeakPlan) -> float:
         return seconds_of(speech(FOX, plan))
 
-    usual = seconds(SpeakPlan(voice=voice, follows_language=False))
-    asked = seconds(SpeakPlan(voice=voice, follows_language=False, speed=speed))
+    usual = seconds(SpeakPlan(voice=voice))
+    asked = seconds(SpeakPlan(voice=voice, speed=speed))
 
     assert usual / asked == pytest.approx(speed, rel=0.25)
 
@@ -141,7 +141,7 @@ def test_each_speaker_has_a_voice(number: int) -> None:
 
 
 def test_speakers_differ() -> None:
-    plans = [SpeakPlan(voice=of_speaker(n), follows_language=False) for n in range(len(SPEAKERS))]
+    plans = [SpeakPlan(voice=of_speaker(n)) for n in range(len(SPEAKERS))]
 
     assert len({speech("Hello there.", plan) for plan in plans}) == len(SPEAKERS)
 
@@ -152,7 +152,7 @@ def test_languages_are_voices_by_name(language: str) -> None:
     if language == "fr-fr":
         voice = "espeak-fr"
 
-    assert seconds_of(speech("1 2 3", SpeakPlan(voice=voice, follows_language=False))) > 0.3
+    assert seconds_of(speech("1 2 3", SpeakPlan(voice=voice))) > 0.3
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_languages_are_voices_by_name(language: str) -> None:
 )
 def test_a_text_in_another_language_is_spoken_by_a_voice_of_that(text: str) -> None:
     by_default = speech(text)
-    in_english = speech(text, SpeakPlan(voice="espeak", follows_language=False))
+    in_english = speech(text, SpeakPlan(voice="espeak"))
 
     assert by_default != in_english
     assert seconds_of(by_default) > 0.5
@@ -173,13 +173,13 @@ def test_a_text_in_another_language_is_spoken_by_a_voice_of_that(text: str) -> N
 
 def test_every_voice_speaks() -> None:
     for voice in voice_names():
-        plan = SpeakPlan(voice=voice, follows_language=False)
+        plan = SpeakPlan(voice=voice)
         assert any(len(samples) for samples in voices().speaking("1 a", plan)("1 a")), voice
 
 
 def test_a_text_holds_no_commands_to_the_voice() -> None:
     def seconds(text: str) -> float:
-        return seconds_of(speech(text, SpeakPlan(voice="espeak", follows_language=False)))
+        return seconds_of(speech(text, SpeakPlan(voice="espeak")))
 
     assert seconds(f"\x01400S {FOX}") == pytest.approx(seconds(f"400S {FOX}"), rel=0.1)
 
