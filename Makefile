@@ -4,6 +4,7 @@
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make fuzz   uploads of all kinds, changed here and there, for FUZZ_SECONDS
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
+# make bench-engine   what the bundled engine hears, says and costs, beside the one that it replaced
 # make lint   look at style, types and the direction of imports
 # make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
 # make config write config/speech-gateway.conf anew, from the settings' definitions
@@ -28,7 +29,7 @@ UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
-.PHONY: run test test-all soak fuzz bench lint newest-aiohttp config install uninstall clean
+.PHONY: run test test-all soak fuzz bench bench-engine lint newest-aiohttp config install uninstall clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
@@ -54,6 +55,12 @@ bench: $(VENV)/test.stamp
 	    || { apt-get update -qq && apt-get install -qq --no-install-recommends haproxy; } >/dev/null \
 	    || { echo "HAProxy is needed to compare with; on Debian, as root: apt install haproxy" >&2; exit 1; }
 	$(BIN)/python -m tests.bench --rounds $(BENCH_ROUNDS) --json bench.json
+
+bench-engine: $(VENV)/bench.stamp
+	@test -d /usr/share/pocketsphinx/test/data/librivox \
+	    || { apt-get update -qq && apt-get install -qq --no-install-recommends pocketsphinx-testdata; } >/dev/null \
+	    || { echo "Recorded speech is needed; on Debian, as root: apt install pocketsphinx-testdata" >&2; exit 1; }
+	$(BIN)/python -m tests.bench.engine --json bench-engine.json
 
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
@@ -107,6 +114,7 @@ clean:
 $(VENV)/run.stamp: EXTRAS := embedded,openai
 $(VENV)/test.stamp: EXTRAS := embedded,openai,test
 $(VENV)/lint.stamp: EXTRAS := embedded,openai,test,lint
+$(VENV)/bench.stamp: EXTRAS := embedded,openai,test,bench
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
 	@echo "Setting up $(VENV) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'

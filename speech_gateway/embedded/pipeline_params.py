@@ -9,7 +9,6 @@ from ..pipelines import PipelineError, check, nodes, parse
 from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds
 from .speaking import voice_names
 
-
 KEPT = 32
 
 

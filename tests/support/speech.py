@@ -43,8 +43,9 @@ def silence(seconds: float) -> bytes:
 
 
 def with_silence(ogg: bytes, seconds: float) -> bytes:
-    """Return ogg with seconds of silence behind it, as one stream."""
-    return _encode(_samples(ogg) + bytes(int(seconds * 48_000) * 2), 48_000, "mono", 20)
+    """Return ogg with seconds of silence behind it, as one stream in pages of 20 ms."""
+    samples = _samples(ogg) + bytes(int(seconds * 48_000) * 2)
+    return _encode(samples, 48_000, "mono", 20, {"page_duration": "20000"})
 
 
 def reshaped(ogg: bytes, layout: str, frame_ms: int) -> bytes:
@@ -63,9 +64,15 @@ def _samples(ogg: bytes) -> bytes:
     return bytes(samples)
 
 
-def _encode(samples: bytes, rate: int, layout: str, frame_ms: int) -> bytes:
+def _encode(
+    samples: bytes,
+    rate: int,
+    layout: str,
+    frame_ms: int,
+    container_options: dict[str, str] | None = None,
+) -> bytes:
     out = io.BytesIO()
-    with av.open(out, "w", format="ogg") as container:
+    with av.open(out, "w", format="ogg", container_options=container_options or {}) as container:
         options = {"frame_duration": str(frame_ms)}
         stream = container.add_stream("libopus", rate=rate, layout=layout, options=options)
         assert isinstance(stream, AudioStream)

@@ -15,6 +15,8 @@ PAGE_MICROSECONDS = 20_000
 BLOCK = RATE // 10
 """Samples that are encoded, and leave, together."""
 BIT_RATE = 32_000
+EFFORT = "5"
+"""Of 10, for the encoder: it takes less than half of the time, and speech sounds the same."""
 
 SpeakSentence = Callable[[str], Iterator[Samples]]
 """Speaks a sentence, in parts that follow each other without a pause."""
@@ -49,7 +51,7 @@ class OpusEncoder:
             *("ogg", "libopus"),
             rate=OPUS_RATE,
             bit_rate=BIT_RATE,
-            codec_options={},
+            codec_options={"compression_level": EFFORT},
             container_options={"page_duration": str(PAGE_MICROSECONDS)},
         )
 
