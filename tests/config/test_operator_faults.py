@@ -62,6 +62,8 @@ YAML = [
     *("2001-99-99", DEEP, 3000 * "- ", "a: *b", "&a [*a]", "{<<: 5}", "? [a]\n: b", "a: 1\na: 2"),
     *("\t", "%YAML 9", "--- a\n--- b", "token: 0123", "1: 2", "~: x", '"\\ud800": x', '"a\\nb": x'),
     *("\ufeffmax-queue: 5", "max-queue: {a: b}", "max-queue: [1, [2]]", 'listen: "unix:/\\ud800"'),
+    *("voices: {a: {}}\nabout: 5", "voices: {a: {}}\nabout: {b: {}}"),
+    *("voices: {a: {}}\nabout: {a: {age: x}}", "voices: {a: {}}\nabout: {a: {language: 5}}"),
     *("voices: {1: {}}", 'voices: {"a\\nb": 5}', "voices: {a: {}}\nspeed: 5"),
     f"voices: {{a: {{}}}}\nspeed: {{least: 1, most: 0x{400 * 'f'}}}",
     "mode: oneshot\nsteps: [{kind: 'plugin::x', params: [a]}]",

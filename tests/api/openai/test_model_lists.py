@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.embedded.speaking.voice_names import voice_names
+from speech_gateway.pipelines import voices
 from tests.support.audio import opus_speech
 from tests.support.backend import (
     ScriptedBackend,
@@ -69,6 +71,32 @@ async def test_the_metrics_own_listener_has_a_head_too(backend: ScriptedBackend)
 @pytest.mark.parametrize("path", LISTS)
 async def test_a_slash_at_the_end_makes_no_difference(openai: Served, path: str) -> None:
     assert (await ask(openai, path + "/")).body == (await ask(openai, path)).body
+
+
+async def test_a_voice_is_told_with_its_language_and_what_it_is(
+    backend: ScriptedBackend, tmp_path: Path
+) -> None:
+    file = tmp_path / "voices.yml"
+    file.write_text(
+        "voices: {anna: {speaker_id: 1}, ben: {}}\n"
+        "about: {anna: {language: de, description: Anna from Bonn}}\n"
+    )
+    async with serving(backend.url, "--openai", f"--voices={file}") as served:
+        told = json.loads((await ask(served, "/v1/audio/voices")).body)
+
+    assert told["voices"] == [
+        {"id": "anna", "name": "anna", "language": "de", "description": "Anna from Bonn"},
+        {"id": "ben", "name": "ben"},
+    ]
+
+
+def test_the_bundled_engine_has_all_voices_that_are_named_for_it() -> None:
+    bundled = voices.load(packaged=voices.BUNDLED)
+
+    assert set(voices.load().params) - {"af_maple", "af_sol", "bf_vale"} <= set(bundled.params)
+    assert {str(params["voice"]) for params in bundled.params.values()} == set(voice_names())
+    assert set(bundled.about) == set(bundled.params)
+    assert bundled.about["espeak-de"]["language"] == "de"
 
 
 async def test_a_model_is_described_with_its_voices(openai: Served) -> None:
