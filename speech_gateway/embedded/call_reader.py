@@ -5,7 +5,8 @@ from typing import Protocol
 
 from ..server.multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
 
-CONFIG_LIMIT = 256 * 1024
+CONFIG_LIMIT = 32 * 1024
+"""Bytes of a pipeline; the packaged ones have one thousand."""
 
 
 class CallError(Exception):

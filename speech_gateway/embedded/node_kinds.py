@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..standard_streams import printable
 from .speaking import voice_names
 
 SPEAKER = "plugin::native::kokoro"
@@ -24,6 +25,7 @@ Schema = Mapping[str, Any]
 _LISTED = 30
 """Names that a message has room for."""
 
+LONGEST_KIND = 100
 BINARY, TEXT, OPUS, SAMPLES, TRANSCRIPT = "Binary", "Text", "OpusAudio", "RawAudio", "Transcription"
 _TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
     "string": ((str,), "a text"),
@@ -89,6 +91,11 @@ def node_kinds(
     return {kind.kind: kind for kind in kinds}
 
 
+def unknown(kind: str) -> str:
+    """Return what is said of a kind that there is not."""
+    return f"Unknown node kind '{printable(kind)[:LONGEST_KIND]}'"
+
+
 def _param(kind: str, description: str, default: object, **bounds: object) -> Schema:
     schema = {"type": kind, "description": description, **bounds}
     return schema if default is None else {**schema, "default": default}
@@ -144,7 +151,7 @@ def _transcriber(languages: Sequence[str], tasks: Sequence[str], models: Sequenc
             ),
             "max_segment_duration_secs": _param(
                 "number",
-                "Longest utterance; the model hears no more than 30 s at once",
+                "Longest utterance; the model hears no more than 24 s at once",
                 30.0,
                 minimum=1.0,
                 maximum=600.0,

@@ -1,12 +1,13 @@
 """What a pipeline asks of the bundled engine."""
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
 from typing import Any
 
-from ..pipelines import PipelineError, check, nodes, parse
-from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds
+from ..pipelines import PipelineError, check, nodes
+from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds, unknown
 from .speaking import voice_names
 
 KEPT = 32
@@ -47,14 +48,19 @@ class TranscribePlan:
 def plan_for(pipeline_yaml: str, kinds: NodeKinds) -> SpeakPlan | TranscribePlan:
     """Read a pipeline; raises PlanError."""
     try:
-        check(pipeline_yaml)
+        document = check(pipeline_yaml)
     except PipelineError as error:
         raise PlanError(400, f"the pipeline {error}") from None
+    return plan_of(document, kinds)
+
+
+def plan_of(document: Mapping[str, Any], kinds: NodeKinds) -> SpeakPlan | TranscribePlan:
+    """Return what a pipeline that was parsed asks for; raises PlanError."""
     params: dict[str, dict[str, Any]] = {}
-    for node in nodes(parse(pipeline_yaml)):
+    for node in nodes(document):
         kind, given = node["kind"], node.get("params") or {}
         if kind not in kinds:
-            raise PlanError(501, f"Unknown node kind '{kind}'; this engine has no such node")
+            raise PlanError(501, f"{unknown(kind)}; this engine has no such node")
         for problem in kinds[kind].problems(given):
             raise PlanError(400, problem)
         params[kind] = {**kinds[kind].defaults(), **given}
@@ -72,11 +78,18 @@ class Plans:
     """The plans of pipelines; those that came last are not read again, which takes 5 ms."""
 
     def __init__(self, kinds: NodeKinds) -> None:
-        self._read = lru_cache(KEPT)(partial(plan_for, kinds=kinds))
+        self._kinds = kinds
+        self._kept: OrderedDict[str, SpeakPlan | TranscribePlan] = OrderedDict()
 
-    def plan_for(self, pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
-        """Read a pipeline; raises PlanError."""
-        return self._read(pipeline_yaml)
+    async def plan_for(self, pipeline_yaml: str) -> SpeakPlan | TranscribePlan:
+        """Read a pipeline, in a thread if it is a new one; raises PlanError."""
+        plan = self._kept.get(pipeline_yaml)
+        if plan is None:
+            plan = await asyncio.to_thread(plan_for, pipeline_yaml, self._kinds)
+            self._kept[pipeline_yaml] = plan
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        return plan
 
 
 def _speak_plan(speaker: Mapping[str, Any], chunker: Mapping[str, Any]) -> SpeakPlan:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ..pipelines import PipelineError, check, parse
-from .node_kinds import NodeKind, NodeKinds
+from ..pipelines import PipelineError, check
+from .node_kinds import NodeKind, NodeKinds, unknown
+from .pipeline_params import PlanError, plan_of
 
 PARSE, SCHEMA, CONNECTION = "parse", "schema", "connection"
 
@@ -33,14 +34,14 @@ def validate(pipeline_yaml: str, kinds: NodeKinds) -> Verdict:
     """Judge a pipeline."""
     verdict = Verdict()
     try:
-        document = parse(pipeline_yaml)
-        check(pipeline_yaml)
+        document = check(pipeline_yaml)
     except PipelineError as error:
         verdict.errors.append({"kind": PARSE, "message": f"the pipeline {error}"})
         return verdict
     by_id, edges = _graph(document)
     verdict.graph = {
-        "nodes": [{"id": name, **node} for name, node in by_id.items()],
+        # Parameters are left out: a few letters of YAML may stand for megabytes of them.
+        "nodes": [{"id": name, "kind": node["kind"]} for name, node in by_id.items()],
         "connections": [
             {"from_node": source, "from_pin": "out", "to_node": target, "to_pin": "in"}
             for source, target in edges
@@ -52,18 +53,30 @@ def validate(pipeline_yaml: str, kinds: NodeKinds) -> Verdict:
         if problem := _mismatch(source, target, by_id, kinds):
             place = f"{source}->{target}"
             verdict.errors.append({"kind": CONNECTION, "message": problem, "connection_id": place})
+    if not verdict.errors:
+        _judge_plan(document, kinds, verdict)
     return verdict
+
+
+def _judge_plan(document: Mapping[str, Any], kinds: NodeKinds, verdict: Verdict) -> None:
+    try:
+        plan_of(document, kinds)
+    except PlanError as error:
+        verdict.errors.append({"kind": SCHEMA, "message": str(error)})
 
 
 def _graph(document: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[tuple[str, str]]]:
     """Return the nodes by their names, and which one follows which."""
     steps, named = document.get("steps"), document.get("nodes")
+    found: dict[str, Any] = {}
+    edges: list[tuple[str, str]] = []
     if isinstance(steps, list):
         found = {f"step_{number}": node for number, node in enumerate(steps)}
         edges = list(pairwise(found))
-    else:
-        found = dict(named) if isinstance(named, dict) else {}
-        edges = [(source, name) for name, node in found.items() for source in _needs(node)]
+    if isinstance(named, dict):
+        for name, node in named.items():
+            found[str(name)] = node
+            edges += [(source, str(name)) for source in _needs(node)]
     return {name: node for name, node in found.items() if _is_node(node)}, edges
 
 
@@ -81,8 +94,7 @@ def _needs(node: object) -> Sequence[str]:
 def _judge_node(name: str, node: Mapping[str, Any], kinds: NodeKinds, verdict: Verdict) -> None:
     kind = kinds.get(node["kind"])
     if kind is None:
-        message = f"Unknown node kind '{node['kind']}'"
-        verdict.errors.append({"kind": SCHEMA, "message": message, "node_id": name})
+        verdict.errors.append({"kind": SCHEMA, "message": unknown(node["kind"]), "node_id": name})
         return
     params = node.get("params") or {}
     for problem in kind.problems(params):

@@ -70,6 +70,8 @@ class UtteranceFinder:
         self._speech_frames: list[int] = []
         """The ends of its frames of speech."""
         self._paused = False
+        self._least_speech = LEAST_SPEECH
+        """Frames of speech that the utterance must have; one, behind a cut."""
 
     def feed(self, samples: bytes) -> Iterator[Utterance]:
         """Yield what is found as samples come; 16-bit, mono, 16 kHz."""
@@ -113,7 +115,7 @@ class UtteranceFinder:
     def _utterance(self, end: int, *, ended: bool) -> Iterator[Utterance]:
         """Yield the utterance up to end, unless too little of it is speech."""
         assert self._start is not None
-        if len(self._speech_frames) >= LEAST_SPEECH:
+        if len(self._speech_frames) >= self._least_speech:
             first = self._start - self._begins
             samples = self._held[first : min(end, self._judged) - self._begins]
             yield Utterance(self._start, samples.tobytes(), ended)
@@ -123,6 +125,7 @@ class UtteranceFinder:
     def _begin_anew(self, start: int | None) -> None:
         """Wait for the next utterance or, after a cut, go on with one that begins at start."""
         self._start, self._paused = start, False
+        self._least_speech = LEAST_SPEECH if start is None else 1
         self._speech_frames = [at for at in self._speech_frames if start and at > start]
 
     def _quietest(self) -> int:

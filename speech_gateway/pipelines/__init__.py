@@ -84,8 +84,8 @@ def load(path: Path) -> Pipeline:
     return pipeline
 
 
-def check(text: str) -> None:
-    """Raise PipelineError unless text is a oneshot pipeline from HTTP to HTTP."""
+def check(text: str) -> dict[str, Any]:
+    """Return the document in text, a oneshot pipeline from HTTP to HTTP; raises PipelineError."""
     document = parse(text)
     if document.get("mode") != "oneshot":
         raise PipelineError("is not a oneshot pipeline; it needs the line 'mode: oneshot'")
@@ -96,6 +96,7 @@ def check(text: str) -> None:
     for kind in REQUIRED_KINDS:
         if kind not in kinds:
             raise PipelineError(f"has no {kind} node; a oneshot pipeline needs one")
+    return document
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Checks whether the backend can take calls: is it up, would it run them, is the token accepted?"""
 
 import asyncio
+import contextlib
 import logging
 
 from aiohttp import web
@@ -8,8 +9,8 @@ from aiohttp import web
 from ..errors import UpstreamError, UpstreamTimeoutError
 from .bearer_token import BearerToken, authorization
 from .call import TOKEN_REFUSED
-from .pipeline_check import NODES_PATH, Abilities, PipelineCheck
-from .questions import Questions, Reply
+from .pipeline_check import Abilities, PipelineCheck
+from .questions import Questions
 
 HEALTH_TIMEOUT = 5.0
 HEALTH_PATH = "/healthz"
@@ -34,7 +35,7 @@ class HealthCheck:
         self._questions = questions
         self._pipelines = pipelines
         self._token = token
-        self._learning = asyncio.Lock()
+        self._asking: asyncio.Task[int] | None = None
 
     async def problem(self) -> str | None:
         """Return why the backend can take no calls, for people; None when it can."""
@@ -46,14 +47,26 @@ class HealthCheck:
 
     async def abilities(self) -> Abilities:
         """Return what the backend can do, as asked a minute ago at most; raises UpstreamError."""
-        async with self._learning:
-            if self._pipelines.is_due:
-                try:
-                    async with asyncio.timeout(HEALTH_TIMEOUT):
-                        await self._list_nodes()
-                except TimeoutError:
-                    raise UpstreamTimeoutError("it did not tell what it can do") from None
+        if self._pipelines.is_due and (status := await self._ask_for_nodes()) >= 500:
+            raise UpstreamError(f"it answered {status} to the question what it can do")
         return self._pipelines.abilities
+
+    async def _nodes_status(self) -> int | None:
+        """Return the status of the answer to the question for nodes; None if there is none yet."""
+        with contextlib.suppress(UpstreamTimeoutError):  # its health is asked for next
+            return await self._ask_for_nodes()
+        return None
+
+    async def _ask_for_nodes(self) -> int:
+        """Have the backend asked for its nodes, once for all who want to know; return the status.
+
+        It is a cheap request that needs the token, so its answer tells whether that is valid too.
+        """
+        if self._asking is None or self._asking.done():
+            asked = self._pipelines.ask(authorization(self._token.value))
+            self._asking = asyncio.create_task(asked)
+            self._asking.add_done_callback(_retrieve)
+        return await asyncio.shield(self._asking)
 
     async def _trouble(self) -> str | None:
         """Return what is wrong with the backend, the pipelines aside."""
@@ -76,12 +89,14 @@ class HealthCheck:
         token = self._token
         if token.accepted:  # by a call, which counts more than a question
             if self._pipelines.is_due:
-                await self._list_nodes()
+                await self._nodes_status()
             return False
         if token.refused and token.refused_for < CALL_OUTWEIGHS_QUESTION:
             return True
         shown = token.value
-        status = (await self._list_nodes()).status
+        status = await self._nodes_status()
+        if status is None:
+            return token.refused
         if status < 300:
             token.accept(shown)
         elif status == web.HTTPUnauthorized.status_code and not token.refused:
@@ -91,12 +106,8 @@ class HealthCheck:
         # A first 403 tells nothing of calls: a role may be allowed those, and not to ask.
         return token.refused
 
-    async def _list_nodes(self) -> Reply:
-        """Ask which nodes there are, and learn from it.
 
-        It is a cheap request that needs the token, so its answer tells whether that is valid too.
-        """
-        header = authorization(self._token.value)
-        listed = await self._questions.get(NODES_PATH, header)
-        await self._pipelines.learn(listed, header)
-        return listed
+def _retrieve(asked: "asyncio.Task[int]") -> None:
+    """Take the exception of a question that nobody waits for any more."""
+    if not asked.cancelled():
+        asked.exception()

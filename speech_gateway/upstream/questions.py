@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from ..config.addresses import UpstreamAddress
 from .connector import Connector
 
-MAX_BODY = 8 * 1024 * 1024
-"""Bytes of an answer that are read; a list of all nodes has some hundred thousand."""
+MAX_BODY = 1024 * 1024
+"""Bytes of an answer that is taken; a list of all nodes has some hundred thousand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the backend answered."""
+    """What the backend answered; nothing of a body that is too long."""
 
     status: int
     body: bytes
@@ -45,8 +45,10 @@ class Questions:
             upstream.request_sent()
             status = (await upstream.head()).status
             answer = bytearray()
-            while len(answer) < MAX_BODY and (piece := await upstream.read()):
+            while piece := await upstream.read():
                 answer += piece
+                if len(answer) > MAX_BODY:
+                    return Reply(status, b"")
             return Reply(status, bytes(answer))
         finally:
             upstream.close()

@@ -170,3 +170,48 @@ def test_what_the_model_cannot_is_refused(
     with pytest.raises(PlanError) as caught:
         plan_for(pipeline, kinds)
     assert caught.value.status == status
+
+
+BOMB = "x: &a [1,1,1,1,1,1,1,1,1,1]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n"
+    for before, name in zip("abcdefg", "bcdefgh", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [BOMB, "x: 2020-01-01\n", "x: !!binary aGk=\n", "x: &y [*y]\n", "x: .nan\n", "x: !!set {a}\n"],
+)
+async def test_whatever_yaml_holds_the_verdict_is_short(
+    engine: StandaloneEngine, more: str
+) -> None:
+    verdict = await ask(engine, "POST", "/api/v1/validate", {"yaml": TTS + more})
+
+    assert verdict["valid"]
+    assert len(json.dumps(verdict)) < 5000
+
+
+async def test_a_pipeline_that_is_too_long_is_refused(engine: StandaloneEngine) -> None:
+    async with await connect(engine.port) as client:
+        body = json.dumps({"yaml": "#" * 40_000}).encode()
+        response = await client.ask("POST", "/api/v1/validate", {}, body)
+
+    assert (response.status, response.text) == (400, "the pipeline is over 32768 characters\n")
+
+
+def test_what_would_not_run_is_not_valid() -> None:
+    pipeline = (
+        "mode: oneshot\nsteps: [{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
+    )
+
+    (error,) = validate(pipeline, ENGLISH).errors
+    assert "this one has neither" in error["message"]
+
+
+def test_an_unknown_kind_is_named_in_a_line() -> None:
+    kind = "a\nb\ud800" + "x" * 1000
+    with pytest.raises(PlanError, match=r"'a\\nb\\ud800x+'") as caught:
+        plan_for(json.dumps({"mode": "oneshot", "steps": [
+            {"kind": "streamkit::http_input"}, {"kind": "streamkit::http_output"}, {"kind": kind},
+        ]}), ENGLISH)  # fmt: skip
+    assert len(str(caught.value)) < 200

@@ -1,12 +1,13 @@
 """What the backend says of the pipelines, and what becomes of it on /readyz and in the log."""
 
+import asyncio
 import logging
 from collections.abc import Mapping
 
 import pytest
 
 from speech_gateway.pipelines import Pipeline, packaged
-from speech_gateway.upstream import pipeline_check
+from speech_gateway.upstream import pipeline_check, questions
 from tests.support.backend import ScriptedBackend
 from tests.support.gateway import Served
 from tests.support.polling import until
@@ -170,3 +171,73 @@ async def test_requests_are_tried_all_the_same(
 
     assert (await gateway.speak(b"Hello.")).status == 200
     await until(lambda: "cannot run the tts pipeline" in caplog.text)
+
+
+async def hang(gateway: Served, backend: ScriptedBackend, path: str) -> None:
+    """Have the backend never answer what is asked at path."""
+    serve = backend.serve
+
+    async def serve_others(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = await reader.readline()
+        if path.encode() in line:
+            await reader.read()
+            writer.close()
+            return
+        reader._buffer[:0] = line  # type: ignore[attr-defined]
+        await serve(reader, writer)
+
+    backend.serve = serve_others  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("path", [NODES, VALIDATE])
+async def test_a_question_that_is_not_answered_takes_no_gateway_out(
+    gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(pipeline_check, "QUESTION_TIMEOUT", 0.2)
+    backend.bodies = {NODES: ALL_NODES}
+    await hang(gateway, backend, path)
+
+    assert await readyz(gateway) == (200, "ready\n")
+
+
+async def test_a_list_that_is_too_long_is_no_list(
+    gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "MAX_BODY", 100)
+    backend.bodies = {NODES: ALL_NODES}
+
+    assert await readyz(gateway) == (200, "ready\n")
+
+
+async def test_what_the_backend_says_is_a_short_line(
+    gateway: Served, backend: ScriptedBackend
+) -> None:
+    message = "bad\nnews \x1b[31m \ud800" + "x" * 100_000
+    backend.bodies = {
+        NODES: ALL_NODES,
+        VALIDATE: {"valid": False, "errors": [{"message": message}]},
+    }
+
+    status, text = await readyz(gateway)
+
+    assert (status, text.count("\n")) == (503, 1)
+    assert r"bad\nnews \x1b[31m \ud800xxx" in text
+    assert len(text) < 500
+
+
+async def test_warnings_are_told_once(
+    gateway: Served,
+    backend: ScriptedBackend,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("speech_gateway.health.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(pipeline_check, "KNOWN_FOR", 0.0)
+    warning = {"message": "Unknown parameter 'sped'"}
+    backend.bodies = {NODES: ALL_NODES, VALIDATE: {"valid": True, "warnings": [warning]}}
+
+    for _ in range(3):
+        assert await readyz(gateway) == (200, "ready\n")
+
+    told = [line for line in caplog.messages if "Unknown parameter 'sped'" in line]
+    assert len(told) == 2, "of either pipeline"

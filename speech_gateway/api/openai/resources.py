@@ -88,13 +88,19 @@ class Resources:
             FieldError: it cannot; the field is named.
             web.HTTPException: it does not tell, as it cannot be reached.
         """
-        if not (wish.words or wish.translated):
+        if wish == TranscriptionWish():
             return
         try:
             abilities = await self._client.health_check.abilities()
         except UpstreamError as error:
+            if not (wish.words or wish.translated):
+                return  # the call will tell
             exchange.explain(f"the backend was not asked what it can do: {error}")
             raise as_http(error) from error
+        languages = abilities.languages
+        if wish.language is not None and languages is not None and wish.language not in languages:
+            listed = ", ".join(sorted(languages))
+            raise FieldError("language", f"must be one that the backend's model knows: {listed}")
         if wish.words and not abilities.words:
             raise FieldError(GRANULARITIES, "must be segment; the backend tells no times of words")
         if wish.translated and not abilities.translation:

@@ -53,7 +53,8 @@ class TranscriptionFields:
         return fields
 
     def add(self, name: str, value: str) -> None:
-        """Add a field that has come."""
+        """Add a field that has come; some clients leave out the brackets of a list."""
+        name = GRANULARITIES if name == GRANULARITIES.removesuffix("[]") else name
         self.values.setdefault(name, []).append(value)
 
     def given(self, name: str) -> bool:
@@ -88,8 +89,9 @@ class TranscriptionFields:
 
     @property
     def wants_words(self) -> bool:
-        """Whether words are to be told with their times, in the one format that has a place."""
-        return "word" in self.granularities and self.response_format == VERBOSE
+        """Whether words are to be told with their times, where the answer has a place for them."""
+        has_place = self.response_format == VERBOSE and not self.wants_events
+        return has_place and "word" in self.granularities
 
     @property
     def response_format(self) -> str:

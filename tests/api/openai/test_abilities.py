@@ -171,3 +171,34 @@ async def test_many_that_ask_at_once_have_the_backend_asked_once(
 @pytest.mark.parametrize("path", [TRANSLATIONS_PATH, f"{TRANSLATIONS_PATH}/"])
 async def test_a_translation_is_asked_for_by_post(openai: Served, path: str) -> None:
     assert (await openai.ask("GET", path)).status == 405
+
+
+async def test_a_question_that_failed_is_asked_again(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    backend.pages = {NODES: "503 Service Unavailable"}
+    assert (await translate(openai, [])).status == 502
+
+    backend.pages = {}
+
+    assert (await translate(openai, [])).status == 200
+
+
+async def test_a_language_that_the_model_does_not_know_is_refused_by_its_field(
+    openai: Served, backend: ScriptedBackend
+) -> None:
+    german = node("plugin::native::whisper", {"language": {"enum": ["de", "auto"]}})
+    backend.bodies = {NODES: [*ALL_NODES, german]}
+
+    refused = await send_form(openai, [("language", b"fr"), ("file", AUDIO)])
+    heard = await send_form(openai, [("language", b"de"), ("file", AUDIO)])
+
+    assert (refused.status, error_of(refused)["param"]) == (400, "language")
+    assert "auto, de" in error_of(refused)["message"]
+    assert heard.status == 200
+
+
+async def test_a_list_s_name_may_lack_its_brackets(openai: Served) -> None:
+    asked = [("response_format", b"verbose_json"), ("timestamp_granularities", b"word")]
+
+    assert "words" in told(await send_form(openai, [*asked, ("file", AUDIO)]))

@@ -263,4 +263,4 @@ async def test_a_language_that_the_model_does_not_know_is_refused(gateway: Serve
     response = await send_form(gateway, [("language", b"de"), ("file", spoken(FOX))])
 
     assert response.status == 400
-    assert "language must be one of en, auto" in response.text
+    assert "must be one that the backend's model knows: auto, en" in response.text

@@ -60,6 +60,36 @@ async def test_no_more_are_transcribed_at_once_than_there_are_threads(model: Hel
     assert transcriber.is_free
 
 
+async def test_a_short_utterance_passes_a_long_one_that_came_a_little_earlier(
+    model: HeldModel,
+) -> None:
+    transcriber = Transcriber(model, 1)
+    first = asyncio.create_task(transcriber.transcribe(b"first", PLAN))
+    await until(lambda: len(model.heard), equals=1)
+    long, short = b"l" * 20 * 32_000, b"s" * 32_000
+    waiting = [asyncio.create_task(transcriber.transcribe(one, PLAN)) for one in (long, short)]
+    await asyncio.sleep(0)
+
+    model.go_on.set()
+
+    await asyncio.gather(first, *waiting)
+    assert model.heard == [b"first", short, long]
+
+
+async def test_who_leaves_just_when_its_turn_comes_passes_it_on(model: HeldModel) -> None:
+    model.go_on.set()
+    transcriber = Transcriber(model, 1)
+    first = asyncio.create_task(transcriber.transcribe(b"first", PLAN))
+    leaves = asyncio.create_task(transcriber.transcribe(b"leaves", PLAN))
+    last = asyncio.create_task(transcriber.transcribe(b"last", PLAN))
+    first.add_done_callback(lambda _: leaves.cancel())
+
+    await asyncio.gather(first, last)
+
+    assert transcriber.is_free or not leaves.done()
+    await until(lambda: transcriber.is_free, equals=True)
+
+
 async def test_who_leaves_gives_the_turn_back_when_the_thread_is_done(model: HeldModel) -> None:
     transcriber = Transcriber(model, 1)
     leaves = asyncio.create_task(transcriber.transcribe(b"gone", PLAN))

@@ -100,6 +100,13 @@ def test_who_never_pauses_is_cut_at_the_quietest_place() -> None:
     assert all(len(one.samples) // 2 <= 8 * RATE for one in utterances)
 
 
+def test_the_last_sound_behind_a_cut_is_kept_however_short() -> None:
+    utterances = ended(found(sound((4.1, LOUD), (2.0, QUIET)), max_length=2.0))
+
+    heard = sum(len(utterance.samples) // 2 for utterance in utterances)
+    assert heard / RATE == pytest.approx(4.4, abs=0.1), "with the margin"
+
+
 @given(
     st.lists(st.tuples(st.floats(0.01, 3.0), st.sampled_from([LOUD, QUIET])), max_size=8),
     st.integers(2, 20_000),
