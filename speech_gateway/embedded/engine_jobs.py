@@ -20,6 +20,8 @@ from .speaking.voice_choice import Voices
 PROBE_BYTES = 32
 """No look ahead: live audio is to be heard as it comes."""
 UNDECODABLE = "the audio does not decode; send Opus in Ogg"
+PROCESSOR_RATE = 1.0
+"""As Jobs has it: a voice takes up to 0.1."""
 REHEARSED = "This is a rehearsal of ten words, and it is short."
 
 
@@ -59,7 +61,7 @@ def load() -> Jobs:
 
     rehearse()
     # espeak-ng opens what a voice and a text need, such as the dictionary of a foreign word.
-    return Jobs({"hear": hear, "speak": speak_text}, rehearse, readable=voices.espeak.data)
+    return Jobs({"hear": hear, "speak": speak_text}, rehearse, voices.espeak.data, PROCESSOR_RATE)
 
 
 def _decoded(work: Work) -> Iterator[bytes]:

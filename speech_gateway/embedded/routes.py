@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import aclosing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +14,10 @@ from ..media.audio_errors import BadAudioError, ConversionFailedError
 from ..media.utterances import Utterance
 from ..media.workers.conversion import Conversion
 from ..media.workers.pool import WorkerPool
+from ..middlewares import Handler
 from ..tasks import cancel_and_wait
 from .call_reader import CONFIG_LIMIT, CallError, CallReader
-from .hearing.transcriber import Transcriber
+from .hearing.transcriber import HearingError, Transcriber
 from .hearing.transcription import Transcription
 from .hearing.utterance_frames import UtteranceReader
 from .hearing.whisper_model import Whisper
@@ -68,7 +69,7 @@ def create_app(loading: Awaitable[Ears | None]) -> web.Application:
         if ears is not None:
             app[TRANSCRIBER].close()
 
-    app = web.Application()
+    app = web.Application(middlewares=[tell_failures])
     app[WORKERS] = WorkerPool(JOBS, file_bytes=NO_FILE)
     app.cleanup_ctx.append(app[WORKERS].running)
     app.cleanup_ctx.append(hearing)
@@ -84,6 +85,18 @@ def _node_kinds(ears: Ears | None) -> NodeKinds:
         return node_kinds(["en"], translates=False)
     model = ears.model
     return node_kinds(model.languages, translates=model.translates, model=ears.folder)
+
+
+@web.middleware
+async def tell_failures(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer an error that nobody expected with 500."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception:
+        log.exception("%s %s failed", request.method, request.path)
+        raise web.HTTPInternalServerError(text="the engine failed on this request\n") from None
 
 
 async def healthz(_request: web.Request) -> web.Response:
@@ -159,6 +172,7 @@ async def _speak(request: web.Request, plan: SpeakPlan, text: str) -> web.Stream
             _break_off(request)
             return response
         raise web.HTTPInternalServerError(text="the voice failed at this text\n") from error
+    await response.prepare(request)  # also where there was nothing to say
     await response.write_eof()
     return response
 
@@ -169,14 +183,15 @@ async def _transcribe(
     if (transcriber := request.app.get(TRANSCRIBER)) is None:
         raise web.HTTPNotImplemented(text=NO_MODEL)
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    lines = Transcription(transcriber, plan).lines(_utterances(request.app, plan, call))
+    utterances = _utterances(request.app, plan, call)
+    lines = Transcription(transcriber, plan).lines(utterances)
     try:
-        async with aclosing(lines):
+        async with aclosing(utterances), aclosing(lines):
             async for line in lines:
                 await response.prepare(request)  # audio has decoded: no 400 from here on
                 if line:
                     await response.write(line.encode() + b"\n")
-    except (CallError, BadAudioError, ConversionFailedError, RuntimeError) as error:
+    except (CallError, BadAudioError, ConversionFailedError, HearingError) as error:
         log.info("a transcription failed: %s", error)
         if response.prepared:
             _break_off(request)
@@ -191,7 +206,7 @@ async def _transcribe(
 
 async def _utterances(
     app: web.Application, plan: TranscribePlan, call: CallReader
-) -> AsyncIterator[Utterance | None]:
+) -> AsyncGenerator[Utterance | None]:
     """Yield the utterances in a call's media; None tells that the audio decodes.
 
     Raises:

@@ -14,6 +14,10 @@ PATIENCE = 0.5
 """Seconds that an utterance is put behind others for each second that it lasts."""
 
 
+class HearingError(Exception):
+    """The model failed at an utterance."""
+
+
 class Model(Protocol):
     """What transcribes; the lock of the interpreter is free meanwhile."""
 
@@ -32,7 +36,7 @@ class Transcriber:
     def __init__(self, model: Model, at_once: int) -> None:
         self._model = model
         self._threads = ThreadPoolExecutor(at_once, "transcriber")
-        self._free = at_once
+        self._at_once = self._free = at_once
         self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
         """By the time at which each is to have its turn."""
         self._numbers = count()
@@ -42,12 +46,16 @@ class Transcriber:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     @property
-    def is_free(self) -> bool:
-        """Whether an utterance would be transcribed at once."""
-        return self._free > 0
+    def has_spare(self) -> bool:
+        """Whether an utterance would be transcribed at once, and another one beside it."""
+        return self._free > min(1, self._at_once - 1)
 
     async def transcribe(self, samples: bytes, plan: TranscribePlan) -> Heard | None:
-        """Wait for a turn, and return what is said; None if that is nothing."""
+        """Wait for a turn, and return what is said; None if that is nothing.
+
+        Raises:
+            HearingError: the model failed.
+        """
         await self._turn(len(samples) / 2 / RATE)
         loop = asyncio.get_running_loop()
         try:
@@ -57,7 +65,10 @@ class Transcriber:
             raise
         # Not sooner: a client that leaves does not stop a thread.
         running.add_done_callback(self._done)
-        return await asyncio.shield(running)
+        try:
+            return await asyncio.shield(running)
+        except Exception as error:
+            raise HearingError(f"{type(error).__name__}: {error}") from error
 
     async def _turn(self, seconds: float) -> None:
         """Wait for the turn of an utterance that lasts seconds."""

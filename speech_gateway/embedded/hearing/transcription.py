@@ -23,6 +23,8 @@ class Transcription:
         self._transcriber = transcriber
         self._plan = plan
         self._ahead: _LookAhead | None = None
+        self._in_vain: asyncio.Task[Heard | None] | None = None
+        """What was begun for a pause that was no end: a thread cannot be stopped."""
 
     async def lines(self, utterances: AsyncIterator[Utterance | None]) -> AsyncGenerator[str]:
         """Yield an empty text once the audio has decoded, then a line for each utterance."""
@@ -31,50 +33,65 @@ class Transcription:
                 if utterance is None:
                     yield ""
                 elif not utterance.ended:
-                    await self._forget()
-                    self._ahead = _LookAhead(self._transcriber, self._plan, utterance)
+                    await self._look_ahead(utterance)
                 elif (heard := await self._heard(utterance)) is not None:
                     yield line(utterance, heard, with_words=self._plan.word_timestamps)
         finally:
-            await self._forget()
+            await self._end()
+
+    async def _look_ahead(self, utterance: Utterance) -> None:
+        await self._forget()
+        if self._in_vain is None or self._in_vain.done():
+            self._ahead = _LookAhead(self._transcriber, self._plan, utterance)
 
     async def _heard(self, utterance: Utterance) -> Heard | None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.is_for(utterance):
+        if self._ahead is not None and self._ahead.is_for(utterance):
+            ahead, self._ahead = self._ahead, None
             return await ahead.task
-        if ahead is not None:
-            await cancel_and_wait(ahead.task)
+        await self._forget()
         return await self._transcriber.transcribe(utterance.samples, self._plan)
 
     async def _forget(self) -> None:
-        if self._ahead is not None:
-            await cancel_and_wait(self._ahead.task)
-            self._ahead = None
+        """Give up what was to be transcribed ahead, as far as it can be stopped."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None:
+            return
+        if ahead.begun:
+            self._in_vain = ahead.task
+        else:
+            await cancel_and_wait(ahead.task)
+
+    async def _end(self) -> None:
+        """Wait for nothing more."""
+        await self._forget()
+        if self._in_vain is not None:
+            await cancel_and_wait(self._in_vain)
 
 
 class _LookAhead:
     """Transcribes what a live speaker said before a pause, which may turn out to be the end.
 
     The text is then ready, or nearly, when the silence has lasted long enough. It is done only
-    where a turn is free: nobody waits for what may be in vain.
+    where a turn is free, and one beside it: nobody waits for what may be in vain.
     """
 
     def __init__(
         self, transcriber: Transcriber, plan: TranscribePlan, utterance: Utterance
     ) -> None:
-        self._begun = False
+        self.begun = False
+        """Whether a thread is at it."""
         self._utterance = utterance
         self.task = asyncio.create_task(self._transcribe(transcriber, plan))
 
     def is_for(self, utterance: Utterance) -> bool:
         """Return whether utterance is what is being transcribed."""
-        return self._begun and self._utterance.samples == utterance.samples
+        return self.begun and self._utterance.samples == utterance.samples
 
     async def _transcribe(self, transcriber: Transcriber, plan: TranscribePlan) -> Heard | None:
         await asyncio.sleep(LIVE)
-        if not transcriber.is_free:
+        if not transcriber.has_spare:
             return None
-        self._begun = True
+        self.begun = True
         return await transcriber.transcribe(self._utterance.samples, plan)
 
 

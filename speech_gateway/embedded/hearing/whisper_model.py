@@ -124,7 +124,7 @@ class Whisper:
         """Hear a second of silence: the first time takes longer; raises ModelError."""
         try:
             self.transcribe(bytes(2 * RATE), TranscribePlan())
-        except RuntimeError as error:
+        except Exception as error:  # of wrong shapes, too
             raise ModelError(
                 f"loads but does not run: {error}. Where a service may make no memory executable "
                 "(systemd's MemoryDenyWriteExecute), it has to be allowed to"

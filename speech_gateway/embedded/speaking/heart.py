@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterator
 
-import numpy as np
 from hibari import Hibari
 from hibari.g2p import G2P
 
@@ -11,8 +10,8 @@ from .packed_dict import PackedDict
 from .samples import Samples, faster
 from .spoken_form import spoken_form
 
-MAX_PHONEMES = 400
-"""The model has learnt from sentences of no more."""
+MAX_PHONEMES = 300
+"""Phonemes that are spoken at once; the model has learnt from sentences of no more than 400."""
 FASTEST = 1.0
 """The model's own speed: faster, it raises its pitch and swallows sounds."""
 NOISE = 1
@@ -27,17 +26,20 @@ class Heart:
         self._hibari = Hibari(voice="heart", threads=1, g2p=_pronunciation())
         self.words: Container[str] = self._hibari.g2p.lexicon.golds
         """The English words that it knows, in small letters."""
-        self.speak("Qwertish is no word.", 1.0)  # what reads unknown words is loaded by the first
+        for _ in self.speak("Qwertish is no word.", 1.0):
+            pass  # what reads unknown words is loaded by the first
 
-    def speak(self, text: str, speed: float) -> Samples:
-        """Return an English sentence as samples at RATE; none if there is nothing to say in it."""
+    def speak(self, text: str, speed: float) -> Iterator[Samples]:
+        """Yield an English sentence as samples at RATE, in parts; none if there is nothing to say.
+
+        Raises:
+            Exception: hibari cannot read something in it; nothing of it was spoken.
+        """
         own_speed = min(speed, FASTEST)
-        parts = [
-            self._hibari.from_phonemes(phonemes, own_speed, seed=NOISE)
-            for phonemes in _parts(self._hibari.g2p(spoken_form(text)))
-        ]
-        samples: Samples = np.concatenate(parts) if parts else np.empty(0, np.float32)
-        return faster(samples, speed / FASTEST) if speed > FASTEST and len(samples) else samples
+        phonemes = self._hibari.g2p(spoken_form(text))
+        for part in _parts(phonemes, int(MAX_PHONEMES * own_speed)):
+            samples: Samples = self._hibari.from_phonemes(part, own_speed, seed=NOISE)
+            yield faster(samples, speed / FASTEST) if speed > FASTEST and len(samples) else samples
 
 
 def _pronunciation() -> G2P:
@@ -49,10 +51,10 @@ def _pronunciation() -> G2P:
     return found
 
 
-def _parts(phonemes: str) -> Iterator[str]:
-    """Yield phonemes in parts that the model can take, cut between words."""
-    while len(phonemes) > MAX_PHONEMES:
-        cut = phonemes.rfind(" ", 0, MAX_PHONEMES) + 1 or MAX_PHONEMES
+def _parts(phonemes: str, longest: int) -> Iterator[str]:
+    """Yield phonemes in parts, cut between words: what is spoken at once is held in memory."""
+    while len(phonemes) > longest:
+        cut = phonemes.rfind(" ", 0, longest) + 1 or longest
         yield phonemes[:cut]
         phonemes = phonemes[cut:]
     if any(character.isalpha() for character in phonemes):

@@ -8,6 +8,8 @@ LONGEST = 300
 """Characters spoken at once; a longer sentence is cut where it pauses, or else at a space."""
 
 _WITHOUT_SPACE = "。！？"
+TAIL = 24
+"""Characters before its end that tell whether a sentence ends there."""
 _PARAGRAPH = re.compile(r"\s*\n\s*")
 _END = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？])")
 _CLAUSE = re.compile(r"(?<=[,;:—、，；：])\s*")
@@ -15,15 +17,19 @@ _ABBREVIATION = re.compile(
     r"""(?: \b(?:Mr|Mrs|Ms|Dr|Prof|St|Sgt|Capt|Lt|Col|Gen|Rev|Hon|Gov|Sen|Rep|Jr|Sr|vs|approx|dept|
              est|vol|ch|pp?|ed|eds|fig|figs|inc|ltd|bzw|ca|usw|Nr|Hr|Fr|M|Mme|Mlle|Sr|Sra)
           | \b[A-Z]             # an initial
-          | (?:\b[A-Za-z]\.)+[A-Za-z]  # e.g., U.S., p.m.
+          | (?:\b[A-Za-z]\.){1,6}[A-Za-z]  # e.g., U.S., p.m.
         )\.$""",
     re.VERBOSE | re.IGNORECASE,
 )
 """What a full stop follows that ends no sentence, unless a capital letter comes next."""
 _NEVER_LAST = re.compile(
-    r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sgt|Capt|Lt|Rev|Hon|Gov|Sen|Rep|Nr)\.$|\b[A-Z]\.$"
+    r"\b(?:Mr|Mrs|Ms|Dr|Prof|St|Sgt|Capt|Lt|Col|Gen|Rev|Hon|Gov|Sen|Rep|Nr)\.$|\b[A-Z]\.$"
 )
-_NUMBER_FOLLOWS = re.compile(r"\b(?:No|Nos|Nr|Fig|Figs|Vol|Ch|pp?|Sec|Art|Apt)\.$", re.IGNORECASE)
+_NUMBER_FOLLOWS = re.compile(
+    r"\b(?:No|Nos|Nr|Fig|Figs|Vol|Ch|pp?|Sec|Art|Apt|Ext|Tel|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|"
+    r"Nov|Dec)\.$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +46,21 @@ SENTENCE_PAUSE, PARAGRAPH_PAUSE, CLAUSE_PAUSE = 0.4, 0.8, 0.15
 def sentences(text: str, least: int) -> Iterator[Sentence]:
     """Yield text's sentences; those under least characters are joined with what follows."""
     for paragraph in _PARAGRAPH.split(text.strip()):
-        found = list(_joined(_sentences(paragraph), least))
-        for number, sentence in enumerate(found, 1):
-            pause = PARAGRAPH_PAUSE if number == len(found) else SENTENCE_PAUSE
+        found = _joined(_sentences(paragraph), least)
+        sentence = next(found, None)
+        while sentence is not None:
+            following = next(found, None)
             *parts, last = _short_enough(sentence)
             yield from (Sentence(part, CLAUSE_PAUSE) for part in parts)
-            yield Sentence(last, pause)
+            yield Sentence(last, PARAGRAPH_PAUSE if following is None else SENTENCE_PAUSE)
+            sentence = following
 
 
 def _sentences(paragraph: str) -> Iterator[str]:
     begins = 0
     for end in _END.finditer(paragraph):
-        if _ends_sentence(paragraph[begins : end.start()], paragraph[end.end() : end.end() + 1]):
+        tail = paragraph[max(begins, end.start() - TAIL) : end.start()]
+        if _ends_sentence(tail, paragraph[end.end() : end.end() + 1]):
             yield paragraph[begins : end.end()].strip()
             begins = end.end()
     yield paragraph[begins:].strip()

@@ -8,7 +8,7 @@ from .samples import Samples
 from .text_language import ENGLISH, TextLanguage
 from .voice_names import HEART, has_heart, voice_names
 
-Speak = Callable[[str, float], Samples]
+Speak = Callable[[str, float], Iterator[Samples]]
 """Speaks a text at a speed."""
 
 
@@ -39,11 +39,16 @@ class Voices:
 
         def by_language(sentence: str) -> Iterator[Samples]:
             for stretch in language.stretches(sentence):
-                yield self._in_language(stretch.text, plan.speed, stretch.language)
+                yield from self._in_language(stretch.text, plan.speed, stretch.language)
 
         return by_language
 
-    def _in_language(self, text: str, speed: float, language: str) -> Samples:
-        if language == ENGLISH and self._heart is not None:
-            return self._heart(text, speed)
-        return self.espeak.speak(text, speed, "en-us" if language == ENGLISH else language)
+    def _in_language(self, text: str, speed: float, language: str) -> Iterator[Samples]:
+        if language != ENGLISH or self._heart is None:
+            yield self.espeak.speak(text, speed, "en-us" if language == ENGLISH else language)
+            return
+        try:
+            yield from self._heart(text, speed)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # What its reading of text trips over costs no more than its voice.
+            yield self.espeak.speak(text, speed, "en-us")

@@ -15,7 +15,7 @@ import selectors
 import signal
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from . import messages, sandbox, worker
@@ -164,6 +164,7 @@ def main() -> None:
     control.set_inheritable(False)
     jobs: Jobs = importlib.import_module(arguments["jobs"]).load()
     confined, lacks = sandbox.prepare(arguments["file_bytes"], jobs.readable, worker.MOST_FDS)
+    confined = replace(confined, processor_rate=jobs.processor_rate)
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what loading took, and each worker would count as its own
     gc.freeze()  # workers share the pages that the collector would write to

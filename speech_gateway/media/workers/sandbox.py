@@ -17,25 +17,22 @@ MEMORY_BYTES = 256 * 1024 * 1024
 """Address space that a worker may ask for beside what the codecs' code takes."""
 PROCESSOR_SECONDS = 5
 """Processor time that a worker has at first."""
-PROCESSOR_SECONDS_PER_AUDIO_SECOND = 0.1
-"""Some ten times of what converting takes: smaller machines are slower, and busy ones as well."""
 _SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38  # prctl(2)
 
 
 class ProcessorTime:
     """The processor time of this process: the kernel ends it with SIGXCPU when it has taken all."""
 
-    def __init__(self) -> None:
-        self._most = PROCESSOR_SECONDS + math.ceil(
-            MAX_AUDIO_SECONDS * PROCESSOR_SECONDS_PER_AUDIO_SECOND
-        )
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._most = PROCESSOR_SECONDS + math.ceil(MAX_AUDIO_SECONDS * rate)
         self._allowed = 0
         self.earn(0)
 
     def earn(self, audio_seconds: float) -> None:
         """Allow what the seconds of audio that came out by now stand for."""
-        earned = PROCESSOR_SECONDS + int(audio_seconds * PROCESSOR_SECONDS_PER_AUDIO_SECOND)
-        if earned > self._allowed:  # once in ten seconds of audio
+        earned = PROCESSOR_SECONDS + int(audio_seconds * self._rate)
+        if earned > self._allowed:  # at most once for each processor second
             self._allowed = min(earned, self._most)
             resource.setrlimit(resource.RLIMIT_CPU, (self._allowed, self._most))
 
@@ -52,6 +49,8 @@ class Sandbox:
     syscall_filter: SyscallFilter | None = None
     """None where there is none to be had; all else holds without it."""
     uses_landlock: bool = False
+    processor_rate: float = 0.1
+    """Processor seconds for each second of audio."""
 
     def enter(self, parent: int) -> ProcessorTime:
         """Give up all that a worker does not need, for ever, and end with the process parent."""
@@ -73,7 +72,7 @@ class Sandbox:
             (resource.RLIMIT_NOFILE, self.most_fds),
         ):
             resource.setrlimit(limited, (most, most))
-        processor_time = ProcessorTime()
+        processor_time = ProcessorTime(self.processor_rate)
         if self.syscall_filter is not None:
             self.syscall_filter.install()
         return processor_time

@@ -21,6 +21,13 @@ START_TIMEOUT = 30.0
 log = logging.getLogger(__name__)
 
 
+FOR_LIBRARIES = {
+    "OPENBLAS_NUM_THREADS": "1",  # a fork has one thread, and a worker may start no other
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime's, which importing it starts
+}
+"""What libraries that a job may load want to be told."""
+
+
 async def start_server(arguments: Mapping[str, object]) -> tuple[Process, socket.socket]:
     """Return a fork server that is ready, and the channel to it, which does not block.
 
@@ -84,7 +91,7 @@ async def _first_message(control: socket.socket) -> dict[str, Any]:
 
 def _environment() -> dict[str, str]:
     """Return what the fork server must know: where modules are, and where files may be written."""
-    known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **FOR_LIBRARIES}
     with contextlib.suppress(OSError):  # a worker tells it when it wants a file
         known["TMPDIR"] = tempfile.gettempdir()
     return known

@@ -48,3 +48,7 @@ class Jobs:
     """
     readable: Path | None = None
     """A folder whose files a job reads; a worker can open no others."""
+    processor_rate: float = 0.1
+    """Processor seconds that a worker may take for each second of audio: some ten times of what it
+    takes, as smaller machines are slower, and busy ones as well.
+    """

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speech_gateway.embedded.hearing import transcription
-from speech_gateway.embedded.hearing.transcriber import Transcriber
+from speech_gateway.embedded.hearing.transcriber import HearingError, Transcriber
 from speech_gateway.embedded.hearing.transcription import Transcription
 from speech_gateway.embedded.hearing.utterance_frames import SOUND, UtteranceReader, packed
 from speech_gateway.embedded.hearing.whisper_model import Heard, Word
@@ -51,13 +51,13 @@ async def test_no_more_are_transcribed_at_once_than_there_are_threads(model: Hel
         asyncio.create_task(transcriber.transcribe(b"%d" % number, PLAN)) for number in range(5)
     ]
     await until(lambda: len(model.heard), equals=2)
-    assert not transcriber.is_free
+    assert not transcriber.has_spare
 
     model.go_on.set()
 
     assert [heard.text for heard in await asyncio.gather(*waiting) if heard] == list("01234")
     assert model.heard[2:] == [b"2", b"3", b"4"], "first come, first served"
-    assert transcriber.is_free
+    assert transcriber.has_spare
 
 
 async def test_a_short_utterance_passes_a_long_one_that_came_a_little_earlier(
@@ -86,8 +86,8 @@ async def test_who_leaves_just_when_its_turn_comes_passes_it_on(model: HeldModel
 
     await asyncio.gather(first, last)
 
-    assert transcriber.is_free or not leaves.done()
-    await until(lambda: transcriber.is_free, equals=True)
+    assert transcriber.has_spare or not leaves.done()
+    await until(lambda: transcriber.has_spare, equals=True)
 
 
 async def test_who_leaves_gives_the_turn_back_when_the_thread_is_done(model: HeldModel) -> None:
@@ -97,10 +97,10 @@ async def test_who_leaves_gives_the_turn_back_when_the_thread_is_done(model: Hel
 
     leaves.cancel()
     await asyncio.gather(leaves, return_exceptions=True)
-    assert not transcriber.is_free, "the thread goes on"
+    assert not transcriber.has_spare, "the thread goes on"
     model.go_on.set()
 
-    await until(lambda: transcriber.is_free, equals=True)
+    await until(lambda: transcriber.has_spare, equals=True)
 
 
 async def test_who_leaves_before_its_turn_takes_none(model: HeldModel) -> None:
@@ -122,10 +122,10 @@ async def test_a_failure_gives_the_turn_back(model: HeldModel) -> None:
     transcriber = Transcriber(model, 1)
     model.go_on.set()
 
-    with pytest.raises(RuntimeError):
+    with pytest.raises(HearingError, match="RuntimeError: out of memory"):
         await transcriber.transcribe(b"fails!", PLAN)
 
-    assert transcriber.is_free
+    assert transcriber.has_spare
 
 
 def pause(text: bytes) -> Utterance:
