@@ -85,9 +85,11 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
             f"token (from {sources.given['token'].origin}) and token-file (from "
             f"{sources.given['token-file'].origin}) are both given; only one of them may be"
         )
+    engine_model, wrong = _engine_model(parsed, given)
+    problems += wrong
     if sources.problems or problems:
         raise StartupError(*sources.problems, *problems, exit_status=WRONG_SETTINGS)
-    return _with_engine_model(_settings(parsed), given), sources.check_only
+    return replace(_settings(parsed), engine_model=engine_model), sources.check_only
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -99,24 +101,24 @@ def warnings(settings: Settings) -> list[str]:
     ]
 
 
-def _with_engine_model(settings: Settings, given: Mapping[str, Given]) -> Settings:
-    """Return settings with the model that the pipeline names for the bundled engine, if it is used.
-
-    Raises:
-        StartupError: it is no model that the engine could hear with.
-    """
-    named = settings.pipelines["stt"].param("model_path")
-    if settings.skit_url is not None or named in (None, "", DEFAULT_MODEL):
-        return settings
+def _engine_model(
+    parsed: Mapping[str, list[Any]], given: Mapping[str, Given]
+) -> tuple[Path | None, list[str]]:
+    """Return the model that the bundled engine hears with, if it is used, and what is wrong."""
+    if parsed.get("skit-url") != [None]:
+        return None, []
+    own = parsed.get("stt-pipeline")
+    name = "stt-pipeline" if own else "stt-model"
+    named = own[-1].param("model_path") if own else parsed.get(name, [None])[-1]
+    if named in (None, "", DEFAULT_MODEL):
+        return None, []
     folder = Path(str(named))
     try:
         check_folder(folder)
     except ValueError as error:
-        name = "stt-pipeline" if "stt-pipeline" in given else "stt-model"
-        origin = given[name].origin if name in given else "the default"
-        problem = f"{name} (from {origin}) {error}; the bundled engine runs no other"
-        raise StartupError(problem, exit_status=WRONG_SETTINGS) from None
-    return replace(settings, engine_model=folder)
+        origin = given[name].origin
+        return None, [f"{name} (from {origin}) {error}; the bundled engine runs no other"]
+    return folder, []
 
 
 def _tokens(given: Mapping[str, Given]) -> list[str]:

@@ -19,6 +19,7 @@ from ..config import parsers
 from ..config.addresses import ListenAddress
 from ..errors import StartupError
 from ..server.listeners import Bounds, listen
+from .cores import cores
 from .launcher import READY, missing_parts
 from .model_folder import check_folder, packaged_weights
 
@@ -101,7 +102,7 @@ def _ears(folder: Path | None) -> "Ears | None":
     if folder is None:
         log.warning("there is no model to hear with; --stt-model DIR names one")
         return None
-    at_once = len(os.sched_getaffinity(0))
+    at_once = cores()
     try:
         return Ears(Whisper(folder, at_once=at_once), folder, at_once)
     except ModelError as error:

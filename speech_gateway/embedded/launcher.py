@@ -15,6 +15,8 @@ from ..errors import StartupError
 from ..tasks import cancel_and_wait
 
 START_TIMEOUT = 60.0
+LARGE_MODEL_TIMEOUT = 600.0
+"""Seconds for a model from disk, which may have gigabytes."""
 READY = b"ready\n"
 
 _PARTS = {
@@ -115,7 +117,7 @@ class Engine:
         assert process.stdout is not None
         line = b""
         try:
-            async with asyncio.timeout(START_TIMEOUT):
+            async with asyncio.timeout(LARGE_MODEL_TIMEOUT if self._model else START_TIMEOUT):
                 line = await process.stdout.readline()
         except (TimeoutError, ValueError):  # ValueError: an endless line
             pass

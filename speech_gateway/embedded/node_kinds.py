@@ -4,7 +4,7 @@ They are told as StreamKit tells its own: ``GET /api/v1/schema/nodes``.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,8 @@ class NodeKind:
     gives: str | None
     params: Mapping[str, Schema] = field(default_factory=dict)
     categories: Sequence[str] = ()
+    paths: Mapping[str, Collection[Path]] = field(default_factory=dict)
+    """By parameter: the paths that it may be, which nobody is told."""
 
     def problems(self, given: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with given parameters, for people."""
@@ -53,6 +55,8 @@ class NodeKind:
             schema = self.params.get(name)
             if schema is not None and (wrong := _wrong(value, schema)):
                 yield f"{name} must be {wrong}"
+            elif name in self.paths and Path(value) not in self.paths[name]:
+                yield f"{name} must be what the engine was started with (--stt-model)"
 
     def defaults(self) -> dict[str, Any]:
         """Return the parameters that have a default."""
@@ -86,7 +90,7 @@ def node_kinds(
         model: the folder of the model that there is.
     """
     tasks = ["transcribe", "translate"] if translates else ["transcribe"]
-    models = [PACKAGED_PIPELINES_MODEL, *([str(model)] if model else [])]
+    models = {Path(PACKAGED_PIPELINES_MODEL), Path(), *([model] if model else [])}
     kinds = (*_PLUMBING, _speaker(), _transcriber([*languages, "auto"], tasks, models))
     return {kind.kind: kind for kind in kinds}
 
@@ -129,7 +133,9 @@ def _speaker() -> NodeKind:
     )
 
 
-def _transcriber(languages: Sequence[str], tasks: Sequence[str], models: Sequence[str]) -> NodeKind:
+def _transcriber(
+    languages: Sequence[str], tasks: Sequence[str], models: Collection[Path]
+) -> NodeKind:
     return NodeKind(
         TRANSCRIBER,
         "Speech to text by Whisper, utterance by utterance.",
@@ -161,12 +167,11 @@ def _transcriber(languages: Sequence[str], tasks: Sequence[str], models: Sequenc
                 "The model; the one that the engine was started with, or what the gateway's "
                 "pipeline has for any",
                 None,
-                enum=models,
-                expected="the model that the engine was started with (--stt-model)",
             ),
             "vad_model_path": _param("string", "Taken, and not needed: it is built in", None),
         },
         ("ml", "speech", "transcription"),
+        {"model_path": models},
     )
 
 
@@ -243,8 +248,6 @@ def _wrong(value: object, schema: Schema) -> str:
     if is_bool or not isinstance(value, types):
         return expected
     if "enum" in schema and value not in schema["enum"]:
-        if "expected" in schema:
-            return str(schema["expected"])
         listed = schema["enum"]
         return "one of " + ", ".join(listed[:_LISTED]) + (" ..." if len(listed) > _LISTED else "")
     if isinstance(value, int | float) and "minimum" in schema:

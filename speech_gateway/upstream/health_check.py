@@ -53,7 +53,7 @@ class HealthCheck:
 
     async def _nodes_status(self) -> int | None:
         """Return the status of the answer to the question for nodes; None if there is none yet."""
-        with contextlib.suppress(UpstreamTimeoutError):  # its health is asked for next
+        with contextlib.suppress(UpstreamError):  # its health is asked for next
             return await self._ask_for_nodes()
         return None
 

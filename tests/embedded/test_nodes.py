@@ -76,7 +76,11 @@ async def test_a_question_that_is_none_is_refused(engine: StandaloneEngine, body
         (TTS.replace("speed: 1.0", "speed: 9"), "schema", "speed must be from 0.25 to 4"),
         (STT.replace("language: en", "language: xx"), "schema", "language must be one of en, auto"),
         (STT.replace("vad_threshold: 0.5", "vad_threshold: high"), "schema", "must be a number"),
-        (STT.replace("models/ggml-tiny-q5_1.bin", "/etc"), "schema", "the engine was started with"),
+        (
+            STT.replace("models/ggml-tiny-q5_1.bin", "/etc"),
+            "schema",
+            "what the engine was started with",
+        ),
         (
             TTS.replace("audio::opus::encoder", "audio::opus::decoder"),
             "connection",
@@ -200,9 +204,8 @@ async def test_a_pipeline_that_is_too_long_is_refused(engine: StandaloneEngine) 
 
 
 def test_what_would_not_run_is_not_valid() -> None:
-    pipeline = (
-        "mode: oneshot\nsteps: [{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
-    )
+    ends = "[{kind: 'streamkit::http_input'}, {kind: 'streamkit::http_output'}]"
+    pipeline = f"mode: oneshot\nsteps: {ends}"
 
     (error,) = validate(pipeline, ENGLISH).errors
     assert "this one has neither" in error["message"]

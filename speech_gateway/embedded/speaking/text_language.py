@@ -45,6 +45,7 @@ _LETTERS = tuple((re.compile(f"[{ranges}]"), language) for ranges, language in _
 _ANY = "".join(ranges for ranges, _ in _SCRIPTS)
 _BETWEEN = r"\u0300-\u036f\u200c\u200d\s,.!?\-、。！？،؟"
 _FOREIGN = re.compile(f"[{_ANY}](?:[{_ANY}{_BETWEEN}]*[{_ANY}])?")
+_WORD = re.compile(r"[^\W\d_]{2}")
 _KANA = re.compile("[\u3040-\u30ff]")
 
 _OWN_LETTERS: dict[str, tuple[tuple[str, str], ...]] = {
@@ -65,7 +66,9 @@ _SIBLINGS = frozenset(map(frozenset, (("da", "nb"), ("cs", "sk"), ("es", "ca")))
 """Languages with many words in common: a voice of either is better than an English one."""
 
 LEAST_HITS = 2
-"""Different common words of a language that a text has to have."""
+"""Different common words of a language, of two letters or more, that a text has to have."""
+NEAR = 8
+"""Characters before a word that tell whether a sentence begins with it."""
 LEAST_SHARE = 0.25
 """Of all words, those that are common in the language."""
 LEAD = 1.4
@@ -120,7 +123,7 @@ class TextLanguage:
         scores = {
             language: sum(word in common for word in words) / len(words)
             for language, common in _COMMON.items()
-            if len(common.intersection(words)) >= LEAST_HITS
+            if sum(len(word) > 1 for word in common.intersection(words)) >= LEAST_HITS
         }
         best = max(scores, key=scores.__getitem__, default=ENGLISH)
         if best == ENGLISH or scores[best] < LEAST_SHARE:
@@ -137,8 +140,8 @@ class TextLanguage:
         begins = 0
         for run in _FOREIGN.finditer(sentence):
             language = self._by_script(run[0])
-            if sum(map(str.isalpha, run[0])) < 2 and language not in ("cmn", "ja", "ko"):
-                continue  # a letter in a formula
+            if not (_WORD.search(run[0]) or language in ("cmn", "ko")):
+                continue  # letters in a formula, or in a face made of signs
             yield Stretch(sentence[begins : run.start()], "")
             yield Stretch(run[0], language)
             begins = run.end()
@@ -156,8 +159,9 @@ class TextLanguage:
 
 def _words(text: str) -> list[str]:
     """Return the words that are no names: those in small letters, and the first of a sentence."""
-    return [
-        word[0].lower()
-        for word in _LATIN_WORD.finditer(text)
-        if word[0].islower() or not text[: word.start()].strip(" \"'¿¡«“„(").rstrip()[-1:].isalnum()
-    ]
+    return [word[0].lower() for word in _LATIN_WORD.finditer(text) if _is_no_name(text, word)]
+
+
+def _is_no_name(text: str, word: re.Match[str]) -> bool:
+    before = text[max(0, word.start() - NEAR) : word.start()].rstrip(" \"'¿¡«“„(")
+    return word[0].islower() or not before[-1:].isalnum()

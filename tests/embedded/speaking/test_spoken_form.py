@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speech_gateway.embedded.pipeline_params import SpeakPlan
 from speech_gateway.embedded.speaking.spoken_form import spoken_form
+from tests.support.speech import voices
 
 
 def spoken(text: str) -> str:
@@ -37,7 +39,34 @@ def spoken(text: str) -> str:
         ("Agent 007", "Agent zero zero seven"),
         ("555-1234", "five five five, one two three four"),
         (".5", "0.5"),
-        ("$3.50 on 2024-02-29 at 10:30-11:45", "$3.50 on 2024-02-29 at 10:30 to 11:45"),
+        ("2024-02-29 at 10:30-11:45", "2024-02-29 at 10:30 to 11:45"),
+        ("$3.50 and 5,00 \u20ac", "3 dollars and 50 cents and 5 euros"),
+        ("\u00a31.01", "1 pound and 1 penny"),
+        ("$5, 10 apples", "5 dollars, 10 apples"),
+        ("100 $ or 50\u20ac in $", "100 dollars or 50 euros in dollars"),
+        ("$3.2 billion, \u20ac2bn", "$3.2 billion, \u20ac2 billion"),
+        ("10\u201320% in 1939\u20131945.", "10 to 20% in 1939 to 1945."),
+        ("Read pages 3-7. 5-3=2", "Read pages 3 to 7. 5 minus 3=2"),
+        ("In 2020 2021 2022 it was 10 20 30", "In 2020 2021 2022 it was 10 20 30"),
+        ("On 17.05.2024", "On 2024-05-17"),
+        ("1 200 000 people", "1200000 people"),
+        ("1\u00bd cups, 2 1/2, 2\u2153", "1 and one half cups, 2 and 1/2, 2 and one third"),
+        ("\U0001d407\U0001d422 \uff11\uff12 \u2460", "Hi 12 1"),
+        ("\u22125 \u00b5m", "minus 5 microm"),
+        ("no... yes", "no\u2026 yes"),
+        ("2ND of ~5", "2nd of about 5"),
+        ("Pope John XXIII, XVI century", "Pope John the 23rd, 16th century"),
+        ("[a b](http://x.com)", "a b, link H T T P colon slash slash x dot com"),
+        ("a &amp; b &quot;c&quot;", 'a & b "c"'),
+        ("- [x] one", "done: one"),
+        ("| a |\n|---|\n", "bar a bar"),
+        ("_it_ and ~~that~~", "it and that"),
+        ("SELECT * FROM a::b", "SELECT star FROM a colon colon b"),
+        ("./run.sh", "dot slash run dot sh"),
+        ("\u00c8 vero", "E vero"),
+        ("THE QUICK BROWN FOX JUMPS.", "THE quick brown FOX jumps."),
+        ("7" * 20, " ".join(["seven"] * 20)),
+        ("\U0001f600" * 300, ", grinning face, 300 times,"),
         ('5\'10" and 3"', "5 foot 10 and 3 inches"),
         ("Section iv, Part XII", "Section 4, Part 12"),
         ("H\u2082O and 10\u207b\u00b3", "H2O and 10 to the power of minus 3"),
@@ -66,3 +95,23 @@ def test_whatever_can_be_seen_is_said_somehow(text: str) -> None:
 )
 def test_no_text_takes_long(piece: str) -> None:
     spoken_form(piece * (300 // len(piece)))
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("piece", ["a-", "1-", "a@", "1e1", "Aa", "x", "a.b-", "'a"])
+def test_hibari_reads_every_word_soon(piece: str) -> None:
+    text = piece * (300 // len(piece))
+
+    list(voices().speaking(text, SpeakPlan())(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 40, "1,234," * 20, "9" * 40 + "th", "\u2082" * 40, "10^" + "9" * 50]
+)
+def test_no_number_is_too_long(text: str) -> None:
+    assert any(len(part) for part in voices().speaking(text, SpeakPlan())(text))
+
+
+@given(st.text(max_size=60))
+def test_nothing_that_people_write_fails(text: str) -> None:
+    list(voices().speaking(text, SpeakPlan())(text))
