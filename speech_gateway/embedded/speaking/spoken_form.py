@@ -121,7 +121,7 @@ def _name(character: str) -> str:
     if character.isspace() or unicodedata.category(character)[0] in "MC":
         return ""
     own = written_addresses.SIGNS.get(character) or _SYMBOLS.get(character)
-    return own.strip() if own else unicodedata.name(character, "").lower()
+    return own.strip() if own else unicodedata.name(character, "unknown character").lower()
 
 
 def _known(character: str) -> str:

@@ -72,6 +72,7 @@ def spoken(text: str) -> str:
         ("H\u2082O and 10\u207b\u00b3", "H2O and 10 to the power of minus 3"),
         ("\u221e \u2265 \u03c0", "infinity is at least pi"),
         ("\u2713", "check"),
+        ("\U00017000", "unknown character"),
         ("...", "dot dot dot"),
         ("?!", "question mark exclamation mark"),
         ("[a] {b}", "(a) (b)"),
