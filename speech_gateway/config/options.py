@@ -5,6 +5,7 @@ from pathlib import Path
 
 from .. import logs, pipelines
 from ..embedded.launcher import missing_parts
+from ..embedded.model_folder import USUAL_NAME
 from ..pipelines import Pipeline, voices
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
@@ -50,8 +51,6 @@ def _backend(text: str) -> UpstreamAddress | None:
         )
     return address
 
-
-DEFAULT_MODEL = "models/ggml-tiny-q5_1.bin"
 
 OPTIONS = (
     Option(
@@ -109,7 +108,7 @@ OPTIONS = (
         parsers.text_value,
         "whisper model of the packaged stt pipeline; for the bundled engine, the folder of a "
         "CTranslate2 one",
-        DEFAULT_MODEL,
+        USUAL_NAME,
     ),
     Option(
         "stt-pipeline",

@@ -9,7 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from .. import pipelines, standard_streams
-from ..embedded.model_folder import check_folder
+from ..embedded.model_folder import USUAL_NAME, check_folder
 from ..errors import WRONG_SETTINGS, StartupError
 from ..middlewares import Plugin
 from ..pipelines import Pipeline
@@ -19,7 +19,7 @@ from .addresses import ListenAddress, Network, UpstreamAddress
 from .bounded_files import exists
 from .client_keys import ClientKeys
 from .command_line import help_text
-from .options import DEFAULT_MODEL, OPTIONS
+from .options import OPTIONS
 from .sources import Given, read_sources
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
@@ -110,7 +110,7 @@ def _engine_model(
     own = parsed.get("stt-pipeline")
     name = "stt-pipeline" if own else "stt-model"
     named = own[-1].param("model_path") if own else parsed.get(name, [None])[-1]
-    if named in (None, "", DEFAULT_MODEL):
+    if named in (None, "", USUAL_NAME):
         return None, []
     folder = Path(str(named))
     try:

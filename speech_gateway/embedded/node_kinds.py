@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from ..standard_streams import printable
+from .model_folder import USUAL_NAME
 from .speaking import voice_names
 
 SPEAKER = "plugin::native::kokoro"
 TRANSCRIBER = "plugin::native::whisper"
+CHUNKER = "core::text_chunker"
 SPEECH_OUT = "audio::opus::encoder"
 SPEECH_IN = "audio::opus::decoder"
-PACKAGED_PIPELINES_MODEL = "models/ggml-tiny-q5_1.bin"
-"""What the gateway's own pipeline names, for StreamKit: here it means the engine's model."""
 
 Schema = Mapping[str, Any]
 """What a parameter may be, as JSON Schema has it."""
@@ -90,7 +90,7 @@ def node_kinds(
         model: the folder of the model that there is.
     """
     tasks = ["transcribe", "translate"] if translates else ["transcribe"]
-    models = {Path(PACKAGED_PIPELINES_MODEL), Path(), *([model] if model else [])}
+    models = {Path(USUAL_NAME), Path(), *([model] if model else [])}
     kinds = (*_PLUMBING, _speaker(), _transcriber([*languages, "auto"], tasks, models))
     return {kind.kind: kind for kind in kinds}
 
@@ -199,7 +199,7 @@ _PLUMBING = (
         ("transport", "oneshot"),
     ),
     NodeKind(
-        "core::text_chunker",
+        CHUNKER,
         "Cuts a text into sentences.",
         BINARY,
         TEXT,

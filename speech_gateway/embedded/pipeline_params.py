@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..pipelines import PipelineError, check, nodes
-from .node_kinds import SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds, unknown
+from .node_kinds import CHUNKER, SPEAKER, SPEECH_IN, SPEECH_OUT, TRANSCRIBER, NodeKinds, unknown
 from .speaking import voice_names
 
 KEPT = 32
@@ -65,9 +65,12 @@ def plan_of(document: Mapping[str, Any], kinds: NodeKinds) -> SpeakPlan | Transc
             raise PlanError(400, problem)
         params[kind] = {**kinds[kind].defaults(), **given}
     if SPEECH_OUT in params:
-        return _speak_plan(params.get(SPEAKER, {}), params.get("core::text_chunker", {}))
+        return _speak_plan(
+            params.get(SPEAKER) or kinds[SPEAKER].defaults(),
+            params.get(CHUNKER) or kinds[CHUNKER].defaults(),
+        )
     if SPEECH_IN in params:
-        return _transcribe_plan(params.get(TRANSCRIBER, {}))
+        return _transcribe_plan(params.get(TRANSCRIBER) or kinds[TRANSCRIBER].defaults())
     raise PlanError(
         501,
         f"this engine runs pipelines with {SPEECH_OUT} or {SPEECH_IN}, and this one has neither",
@@ -93,22 +96,19 @@ class Plans:
 
 
 def _speak_plan(speaker: Mapping[str, Any], chunker: Mapping[str, Any]) -> SpeakPlan:
-    speaker_id = speaker.get("speaker_id", 0)
-    voice = speaker.get("voice") or voice_names.of_speaker(speaker_id)
     return SpeakPlan(
-        speed=float(speaker.get("speed", 1.0)),
-        voice=voice,
-        min_chunk=chunker.get("min_length", 10),
+        speed=float(speaker["speed"]),
+        voice=speaker.get("voice") or voice_names.of_speaker(speaker["speaker_id"]),
+        min_chunk=chunker["min_length"],
     )
 
 
 def _transcribe_plan(transcriber: Mapping[str, Any]) -> TranscribePlan:
-    usual = TranscribePlan()
     return TranscribePlan(
-        language=transcriber.get("language", usual.language),
-        task=transcriber.get("task", usual.task),
-        word_timestamps=transcriber.get("word_timestamps", usual.word_timestamps),
-        vad_threshold=float(transcriber.get("vad_threshold", usual.vad_threshold)),
-        min_silence_seconds=transcriber.get("min_silence_duration_ms", 700) / 1000,
-        max_segment_seconds=float(transcriber.get("max_segment_duration_secs", 30.0)),
+        language=transcriber["language"],
+        task=transcriber["task"],
+        word_timestamps=transcriber["word_timestamps"],
+        vad_threshold=float(transcriber["vad_threshold"]),
+        min_silence_seconds=transcriber["min_silence_duration_ms"] / 1000,
+        max_segment_seconds=float(transcriber["max_segment_duration_secs"]),
     )

@@ -81,7 +81,7 @@ def create_app(loading: Awaitable[Ears | None]) -> web.Application:
 
 
 def _node_kinds(ears: Ears | None) -> NodeKinds:
-    if ears is None:
+    if ears is None:  # a gateway whose pipeline is right is ready to speak, and told by 501
         return node_kinds(["en"], translates=False)
     model = ears.model
     return node_kinds(model.languages, translates=model.translates, model=ears.folder)

@@ -34,7 +34,8 @@ TRIED = {
         "curl -sNT": "system/test_readme.py"
         "::test_curl_prints_the_first_sentence_before_the_last_was_sent",
         "/metrics": "system/test_readme.py::test_the_first_steps_do_what_they_say",
-        "--skit-url": "system/test_readme.py::test_streamkit_is_pointed_at_as_it_says",
+        "--token-file": "system/test_readme.py::test_streamkit_is_pointed_at_as_it_says",
+        "--stt-model": "system/test_readme.py::test_a_larger_model_is_named_as_it_says",
     },
     "docs/openai.rst": {
         "-o speech.mp3": "system/test_readme.py::test_openais_clients_are_served_as_it_says",

@@ -18,6 +18,7 @@ from tests.support.ogg import seconds_of
 from tests.support.paths import ROOT
 from tests.support.program import program, serving_program
 from tests.support.speech import spoken
+from tests.support.whisper_models import make_model
 
 SENTENCES = [
     "The quick brown fox jumps over the lazy dog.",
@@ -130,12 +131,22 @@ async def test_openais_clients_are_served_as_it_says(tmp_path: Path) -> None:
 async def test_streamkit_is_pointed_at_as_it_says(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    name, *flags = README.command("--skit-url").split()
+    name, *flags = README.command("--token-file").split()
     assert name == "speech-gateway"
 
     flags = [flag.replace("/etc/speech-gateway/token", str(token)) for flag in flags]
     async with program(*flags, "--check-config") as run:
         assert await run.ended() == 0, run.log
+
+
+async def test_a_larger_model_is_named_as_it_says(tmp_path: Path) -> None:
+    name, *flags = README.command("--stt-model").split()
+    assert name == "speech-gateway"
+    model = str(make_model(tmp_path / "model"))
+
+    flags = [model if flag.startswith("/srv/") else flag for flag in flags]
+    async with program("--listen", "127.0.0.1:0", *flags) as run:
+        await run.line("listening on")
 
 
 async def test_a_key_made_as_it_says_lets_its_client_in(

@@ -16,10 +16,10 @@ from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import merge_punctuations
 from numpy.typing import NDArray
 
+from ...media.voice_activity import RATE
 from ..model_folder import packaged_weights
 from ..pipeline_params import TranscribePlan
 
-RATE = 16_000
 WINDOW_SECONDS = 30
 """Seconds that the model hears at once."""
 SHORT_WINDOW_SECONDS, SHORT_WINDOW_SILENCE = 15, 6

@@ -1,5 +1,6 @@
 """The voice in its workers, whose memory and processor time are bounded."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -67,6 +68,23 @@ async def test_the_first_sound_of_a_long_text_does_not_wait_for_its_end(
         await conversion.end()
 
         assert (await conversion.read()).startswith(b"OggS")
+
+
+@pytest.mark.timeout(120)
+async def test_a_text_of_openai_s_limit_comes_faster_than_it_is_listened_to(
+    workers: WorkerPool,
+) -> None:
+    text = f"{PROSE} " * 20
+    begun = asyncio.get_running_loop().time()
+    async with Conversion(workers, "speak", asdict(SpeakPlan())) as conversion:
+        await conversion.feed(text[:4096].encode())
+        await conversion.end()
+        heard = 5.0  # seconds that a listener waits at first
+        while await conversion.read():
+            assert asyncio.get_running_loop().time() - begun < heard
+            heard = 5.0 + conversion.seconds
+
+    assert heard > 180
 
 
 async def test_nothing_to_say_is_no_sound_and_no_failure(workers: WorkerPool) -> None:
