@@ -22,6 +22,7 @@ from speech_gateway.api import plain
 from speech_gateway.api.openai import model_lists
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.metrics import KNOWN_CODES
+from tests.api.openai.test_abilities import ABLE
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -37,6 +38,7 @@ from tests.support.gateway import Served, serving
 from tests.support.openapi_hooks import AUDIO
 from tests.support.paths import CASES, DOCS, ROOT
 from tests.support.polling import until
+from tests.upstream.test_pipeline_check import NODES
 
 FILE = DOCS / "openapi.yml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
@@ -48,16 +50,17 @@ LINE = (
     b'"end_time_ms":900,"confidence":null}],"language":"en","metadata":null}}\n'
 )
 FORM = "multipart/form-data; boundary=b"
+UPLOAD = (
+    FORM,
+    b'--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n--b\r\n'
+    b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n%s\r\n--b--\r\n' % AUDIO,
+)
 REQUESTS = {
     "/tts": ("text/plain", b"Hello."),
     "/stt": ("audio/ogg", b"OggS"),
     "/v1/audio/speech": ("application/json", b'{"input": "Hello."}'),
-    "/v1/audio/transcriptions": (
-        FORM,
-        b'--b\r\nContent-Disposition: form-data; name="language"\r\n\r\nen\r\n--b\r\n'
-        b'Content-Disposition: form-data; name="file"; filename="a.wav"\r\n\r\n%s\r\n--b--\r\n'
-        % AUDIO,
-    ),
+    "/v1/audio/transcriptions": UPLOAD,
+    "/v1/audio/translations": UPLOAD,
 }
 """A good request to each endpoint."""
 LISTS = (
@@ -88,6 +91,7 @@ async def wait_for_ever(call: BackendCall) -> None:
 async def all_apis() -> AsyncIterator[Served]:
     """Serve everything that there is."""
     async with scripted_backend(like_streamkit) as backend:
+        backend.bodies = {NODES: ABLE}
         async with serving(backend.url, *ALL_APIS) as gateway:
             yield gateway
 
@@ -280,6 +284,7 @@ async def test_a_failure_is_answered_as_described(fault: Fault, path: str, tmp_p
     content_type, body = REQUESTS[path]
     async with AsyncExitStack() as stack:
         backend = await stack.enter_async_context(scripted_backend(fault.script))
+        backend.bodies = {NODES: ABLE}
         gateway = await stack.enter_async_context(serving(backend.url, *ALL_APIS, *flags))
         for number in range(1, fault.before + 1):
             other = await stack.enter_async_context(await gateway.connect())

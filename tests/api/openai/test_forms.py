@@ -188,7 +188,7 @@ async def test_what_was_heard_before_events_were_asked_for_is_told_then_and_the_
         ("stream", b"maybe"),
         ("temperature", b"2"),
         ("temperature", b"warm"),
-        ("timestamp_granularities[]", b"word"),
+        ("timestamp_granularities[]", b"sentence"),
     ],
 )
 @pytest.mark.parametrize("place", ["before", "after"])

@@ -182,7 +182,7 @@ async def test_fuzzed_fields_are_served_or_named(openai: Served, fields: dict[st
     [
         ("GET", "/v1/audio/speech", {}, 405),
         ("PUT", "/v1/audio/speech", {}, 405),
-        ("POST", "/v1/audio/translations", {}, 404),
+        ("POST", "/v1/audio/nothing", {}, 404),
         ("POST", "/v1/audio/speech", {"Content-Type": "audio/ogg"}, 415),
         ("POST", "/v1/audio/transcriptions", {"Content-Type": "audio/ogg"}, 415),
         ("POST", "/v1/audio/transcriptions", {"Content-Type": "multipart/form-data"}, 400),
