@@ -38,6 +38,17 @@ class HeldModel:
         return Heard(samples.decode(), "en", 0.5, words) if samples else None
 
 
+class AskedTranscriber(Transcriber):
+    """Tells whether it was asked for a turn that nobody needs."""
+
+    asked = False
+
+    @property
+    def has_spare(self) -> bool:
+        self.asked = True
+        return super().has_spare
+
+
 @pytest.fixture
 def model() -> Iterator[HeldModel]:
     held = HeldModel()
@@ -183,19 +194,21 @@ async def test_nobody_waits_for_a_pause_of_another(
     model: HeldModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transcription, "LIVE", 0.0)
-    transcriber = Transcriber(model, 1)
+    transcriber = AskedTranscriber(model, 2)
     busy = asyncio.create_task(transcriber.transcribe(b"busy", PLAN))
     await until(lambda: model.heard, equals=[b"busy"])
 
     async def live() -> AsyncIterator[Utterance | None]:
         yield pause(b"hello!")
-        await asyncio.sleep(0.02)
+        await until(lambda: transcriber.asked)
         yield None
 
     async for _ in Transcription(transcriber, PLAN).lines(live()):
-        assert model.heard == [b"busy"]
+        another = asyncio.create_task(transcriber.transcribe(b"another", PLAN))
+        await until(lambda: len(model.heard), equals=2)
+        assert model.heard == [b"busy", b"another"]
     model.go_on.set()
-    await busy
+    await asyncio.gather(busy, another)
 
 
 async def test_words_stay_within_their_utterance(model: HeldModel) -> None:
