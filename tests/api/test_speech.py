@@ -10,16 +10,8 @@ from tests.support.client import Response
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
 from tests.support.ogg import seconds_of
-from tests.support.speech import reshaped, spoken
+from tests.support.speech import FOX, SENTENCES, reshaped, spoken
 from tests.support.word_errors import word_errors
-
-FOX = "The quick brown fox jumps over the lazy dog."
-SENTENCES = [
-    FOX,
-    "The boy was there when the sun rose.",
-    "The weather tomorrow will be cold and dry.",
-    "Open the window and let the fresh air in.",
-]
 
 
 @pytest.fixture

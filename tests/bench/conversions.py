@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 from tests.support.audio import tone, wav
 from tests.support.backend import ScriptedBackend, answer, hears, says, scripted_backend
-from tests.support.client import connect
+from tests.support.client import Headers, RawClient, connect
 from tests.support.openai_api import JSON, ORDER, SPEECH_PATH, send_form
 from tests.support.program import Program, serving_program
 from tests.support.streamkit import streamkit_speech
@@ -43,14 +43,19 @@ async def _median(measure: Measure, gateway: Program, backend: ScriptedBackend) 
 async def _first_mp3_byte(gateway: Program, backend: ScriptedBackend) -> float:
     backend.script = says(answer(streamkit_speech(2.0)))
     async with await connect(gateway.port) as client:
-        since = time.perf_counter()
-        client.request("POST", SPEECH_PATH, JSON, MP3_ORDER)
-        await client.head()
-        assert await client.piece()
-        took = time.perf_counter() - since
-        while await client.piece():
-            pass
-        return took
+        return await first_byte(client, SPEECH_PATH, JSON, MP3_ORDER)
+
+
+async def first_byte(client: RawClient, path: str, headers: Headers, body: bytes) -> float:
+    """Return how many seconds a response's first byte took; the rest is read, too."""
+    since = time.perf_counter()
+    client.request("POST", path, headers, body)
+    await client.head()
+    assert await client.piece()
+    took = time.perf_counter() - since
+    while await client.piece():
+        pass
+    return took
 
 
 async def _wav_to_text(gateway: Program, backend: ScriptedBackend) -> float:

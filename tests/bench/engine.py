@@ -20,23 +20,21 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.__main__ import machine
-from tests.support.client import RawClient, connect
+from tests.bench.conversions import first_byte
+from tests.support.client import connect
 from tests.support.clips import Clip, clips
 from tests.support.ogg import cut_at_pages, seconds_of
 from tests.support.openai_api import send_form
 from tests.support.paths import ROOT
 from tests.support.process import descendants, ended_processor_seconds, processor_seconds
 from tests.support.program import Program, serving_program
-from tests.support.speech import spoken, with_silence
+from tests.support.speech import PAGE_SECONDS, SENTENCES, send_live, spoken, with_silence
 from tests.support.word_errors import word_errors
 
 FORMERLY = "speech_gateway/embedded/recognizer_process.py"
 """The file whose last commit but one has the former engine."""
-SENTENCES = (
-    "The quick brown fox jumps over the lazy dog.",
-    "The boy was there when the sun rose.",
-    "The weather tomorrow will be cold and dry.",
-    "Open the window and let the fresh air in.",
+TEN_SENTENCES = (
+    *SENTENCES,
     "My sister plays the piano every evening.",
     "It was a bright cold day in April.",
     "Please call me back after lunch on Monday.",
@@ -45,11 +43,10 @@ SENTENCES = (
     "Nobody knows what the future will bring us.",
 )
 TEN_WORDS = "The quick brown fox jumps over the lazy dog today."
-UTTERANCE = "The boy was there when the sun rose."
+UTTERANCE = SENTENCES[1]
 AT_ONCE = (1, 4, 8)
 TIMES = 5
 """Requests of each of those at once."""
-PAGE_SECONDS = 0.02
 SILENCE_SECONDS = 6.0
 
 Figures = dict[str, float]
@@ -167,16 +164,17 @@ async def _word_errors(program: Program, recorded: list[Clip]) -> Figures:
         wrong = [word_errors(clip.text, await _hear_wav(program, clip.wav)) for clip in recorded]
         figures["wrong of 70 recorded words"] = sum(wrong)
     wrong = [
-        word_errors(text, await _hear(program, await _speak(program, text))) for text in SENTENCES
+        word_errors(text, await _hear(program, await _speak(program, text)))
+        for text in TEN_SENTENCES
     ]
-    words = sum(len(text.split()) for text in SENTENCES)
+    words = sum(len(text.split()) for text in TEN_SENTENCES)
     figures[f"wrong of {words} words of its own"] = sum(wrong)
     return figures
 
 
 async def _processor_time(program: Program, family: Family, recorded: list[Clip]) -> Figures:
     before = family.processor_seconds()
-    spoken_seconds = sum([seconds_of(await _speak(program, text)) for text in SENTENCES])
+    spoken_seconds = sum([seconds_of(await _speak(program, text)) for text in TEN_SENTENCES])
     speaking = family.processor_seconds() - before
     figures = {"speaking, processor s per s": speaking / spoken_seconds}
     if recorded:
@@ -231,14 +229,7 @@ async def _timed(request: Awaitable[object]) -> float:
 
 async def _first_audio(program: Program) -> float:
     async with await connect(program.port) as client:
-        since = time.perf_counter()
-        client.request("POST", "/tts", body=TEN_WORDS.encode())
-        await client.head()
-        assert await client.piece()
-        took = time.perf_counter() - since
-        while await client.piece():
-            pass
-        return took
+        return await first_byte(client, "/tts", {}, TEN_WORDS.encode())
 
 
 async def _after_the_last_word(program: Program) -> float:
@@ -247,20 +238,13 @@ async def _after_the_last_word(program: Program) -> float:
     words = int(seconds_of(spoken(UTTERANCE)) / PAGE_SECONDS)
     async with await connect(program.port) as client:
         client.begin_upload()
-        speaking = asyncio.create_task(_at_the_pace_of_speech(client, pages))
+        speaking = asyncio.create_task(send_live(client, pages))
         ended = time.perf_counter() + words * PAGE_SECONDS
         await client.head()
         assert await client.piece()
         took = time.perf_counter() - ended
         speaking.cancel()
         return took
-
-
-async def _at_the_pace_of_speech(client: RawClient, pages: list[bytes]) -> None:
-    begun = time.perf_counter()
-    for number, page in enumerate(pages, 1):
-        client.chunk(page)
-        await asyncio.sleep(max(0.0, begun + number * PAGE_SECONDS - time.perf_counter()))
 
 
 def table(results: dict[str, Figures]) -> str:

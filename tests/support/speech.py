@@ -1,8 +1,10 @@
 """Audio to send: speech, silence, and the same in other shapes."""
 
+import asyncio
 import io
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from functools import cache
 
@@ -13,6 +15,17 @@ from av.audio.stream import AudioStream
 from speech_gateway.embedded.pipeline_params import SpeakPlan
 from speech_gateway.embedded.speaking.synthesis import speak
 from speech_gateway.embedded.speaking.voice_choice import Voices
+from tests.support.client import RawClient
+
+FOX = "The quick brown fox jumps over the lazy dog."
+SENTENCES = (
+    FOX,
+    "The boy was there when the sun rose.",
+    "The weather tomorrow will be cold and dry.",
+    "Open the window and let the fresh air in.",
+)
+PAGE_SECONDS = 0.02
+"""What a page of speech lasts, and the pace at which a microphone gives them."""
 
 
 @cache
@@ -51,6 +64,14 @@ def with_silence(ogg: bytes, seconds: float) -> bytes:
 def reshaped(ogg: bytes, layout: str, frame_ms: int) -> bytes:
     """Return ogg encoded again, in another channel layout and frame size."""
     return _encode(_samples(ogg), 48_000, layout, frame_ms)
+
+
+async def send_live(client: RawClient, pages: list[bytes]) -> None:
+    """Send pages at the pace of speech, as chunks of an upload that has begun."""
+    begun = time.perf_counter()
+    for number, page in enumerate(pages, 1):
+        client.chunk(page)
+        await asyncio.sleep(max(0.0, begun + number * PAGE_SECONDS - time.perf_counter()))
 
 
 def _samples(ogg: bytes) -> bytes:

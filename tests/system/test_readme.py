@@ -17,19 +17,11 @@ from tests.support.gateway import serving
 from tests.support.ogg import seconds_of
 from tests.support.paths import ROOT
 from tests.support.program import program, serving_program
-from tests.support.speech import spoken
+from tests.support.speech import PAGE_SECONDS, SENTENCES, spoken
 from tests.support.whisper_models import make_model
 
-SENTENCES = [
-    "The quick brown fox jumps over the lazy dog.",
-    "The boy was there when the sun rose.",
-    "The weather tomorrow will be cold and dry.",
-    "Open the window and let the fresh air in.",
-    "The boy was there when the sun rose.",
-]
 PAGE = 110
-PAGE_SECONDS = 0.02
-"""About what a page of speech has, and the pace at which a microphone gives them."""
+"""Bytes that a page of speech has, about."""
 SCRIPT = ROOT / "scripts" / "stt.sh"
 
 
@@ -68,7 +60,8 @@ async def test_the_first_steps_do_what_they_say(tmp_path: Path) -> None:
 @pytest.mark.timeout(120)
 async def test_curl_prints_the_first_sentence_before_the_last_was_sent() -> None:
     line = README.command("curl -sNT -").partition("| ")[2]
-    speech = spoken("\n".join(SENTENCES))
+    sentences = [*SENTENCES, SENTENCES[1]]
+    speech = spoken("\n".join(sentences))
     async with serving_program("--skit-url", "embedded") as run:
         process = await asyncio.create_subprocess_shell(
             line.replace("localhost:8080", f"localhost:{run.port}"),
@@ -90,7 +83,7 @@ async def test_curl_prints_the_first_sentence_before_the_last_was_sent() -> None
         assert await process.wait() == 0
 
     assert "quick brown fox" in spoken_first
-    assert left_at_first > len(spoken(SENTENCES[-1])), "the last sentence had not begun"
+    assert left_at_first > len(spoken(sentences[-1])), "the last sentence had not begun"
     assert b"weather" in rest
 
 

@@ -17,24 +17,15 @@ from speech_gateway.embedded.model_folder import packaged_weights
 from speech_gateway.embedded.routes import NO_MODEL
 from speech_gateway.media.voice_activity import model_path
 from speech_gateway.pipelines import packaged
-from tests.support.client import RawClient
 from tests.support.clips import Clip, clips
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
 from tests.support.ogg import cut_at_pages, seconds_of
 from tests.support.openai_api import FORM, Fields, form, send_form
-from tests.support.speech import spoken, with_silence
+from tests.support.speech import FOX, PAGE_SECONDS, SENTENCES, send_live, spoken, with_silence
 from tests.support.whisper_models import make_model
 from tests.support.word_errors import word_errors
 
-FOX = "The quick brown fox jumps over the lazy dog."
-SENTENCES = [
-    FOX,
-    "The boy was there when the sun rose.",
-    "The weather tomorrow will be cold and dry.",
-    "Open the window and let the fresh air in.",
-]
-PAGE_SECONDS = 0.02
 LEAST_SILENCE = 0.7
 WEIGHTS = {
     "weights": "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
@@ -126,7 +117,7 @@ async def test_an_utterance_is_told_soon_after_its_silence(gateway: Served) -> N
         for page in pages[:spoken_pages]:
             client.chunk(page)
         begun = asyncio.get_running_loop().time()
-        quiet = asyncio.create_task(_at_the_pace_of_speech(client, pages[spoken_pages:]))
+        quiet = asyncio.create_task(send_live(client, pages[spoken_pages:]))
         await client.head()
         piece = await client.piece()
         took = asyncio.get_running_loop().time() - begun
@@ -135,12 +126,6 @@ async def test_an_utterance_is_told_soon_after_its_silence(gateway: Served) -> N
     assert piece is not None
     assert "quick brown fox" in json.loads(piece)["text"]
     assert took < LEAST_SILENCE + LATE
-
-
-async def _at_the_pace_of_speech(client: RawClient, pages: list[bytes]) -> None:
-    for page in pages:
-        client.chunk(page)
-        await asyncio.sleep(PAGE_SECONDS)
 
 
 async def test_who_never_pauses_is_cut_without_a_word_lost_or_doubled(tmp_path: Path) -> None:

@@ -13,9 +13,8 @@ from speech_gateway.embedded.speaking.samples import RATE, Samples
 from speech_gateway.embedded.speaking.synthesis import speak
 from speech_gateway.embedded.speaking.voice_names import SPEAKERS, of_speaker, voice_names
 from tests.support.ogg import opus_packets, seconds_of
-from tests.support.speech import speech, voices
+from tests.support.speech import FOX, speech, voices
 
-FOX = "The quick brown fox jumps over the lazy dog."
 TEN_SENTENCES = (
     f"{FOX} Yes! It was a bright cold day in April, and the clocks were striking thirteen. "
     "Who goes there? Call me at 5:30 p.m. on May 3rd. She sells sea shells by the sea shore. "
