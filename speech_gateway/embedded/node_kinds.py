@@ -3,7 +3,6 @@
 They are told as StreamKit tells its own: ``GET /api/v1/schema/nodes``.
 """
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from ..standard_streams import printable
 from .model_folder import USUAL_NAME
+from .param_schema import Schema, expected_instead, param
 from .speaking import voice_names
 
 SPEAKER = "plugin::native::kokoro"
@@ -19,20 +19,8 @@ CHUNKER = "core::text_chunker"
 SPEECH_OUT = "audio::opus::encoder"
 SPEECH_IN = "audio::opus::decoder"
 
-Schema = Mapping[str, Any]
-"""What a parameter may be, as JSON Schema has it."""
-
-_LISTED = 30
-"""Names that a message has room for."""
-
 LONGEST_KIND = 100
 BINARY, TEXT, OPUS, SAMPLES, TRANSCRIPT = "Binary", "Text", "OpusAudio", "RawAudio", "Transcription"
-_TYPES: Mapping[str, tuple[tuple[type, ...], str]] = {
-    "string": ((str,), "a text"),
-    "number": ((int, float), "a number"),
-    "integer": ((int,), "a whole number"),
-    "boolean": ((bool,), "true or false"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +41,8 @@ class NodeKind:
         """Yield what is wrong with given parameters, for people."""
         for name, value in given.items():
             schema = self.params.get(name)
-            if schema is not None and (wrong := _wrong(value, schema)):
-                yield f"{name} must be {wrong}"
+            if schema is not None and (expected := expected_instead(value, schema)):
+                yield f"{name} must be {expected}"
             elif name in self.paths and Path(value) not in self.paths[name]:
                 yield f"{name} must be what the engine was started with (--stt-model)"
 
@@ -100,11 +88,6 @@ def unknown(kind: str) -> str:
     return f"Unknown node kind '{printable(kind)[:LONGEST_KIND]}'"
 
 
-def _param(kind: str, description: str, default: object, **bounds: object) -> Schema:
-    schema = {"type": kind, "description": description, **bounds}
-    return schema if default is None else {**schema, "default": default}
-
-
 def _speaker() -> NodeKind:
     return NodeKind(
         SPEAKER,
@@ -112,22 +95,22 @@ def _speaker() -> NodeKind:
         TEXT,
         SAMPLES,
         {
-            "voice": _param(
+            "voice": param(
                 "string",
                 "Who speaks; the default follows the text's language",
                 None,
                 enum=list(voice_names.voice_names()),
             ),
-            "speaker_id": _param(
+            "speaker_id": param(
                 "integer",
                 "0 is the default voice, others are of espeak-ng",
                 0,
                 minimum=0,
                 maximum=1_000_000,
             ),
-            "speed": _param("number", "1.0 is the usual speed", 1.0, minimum=0.25, maximum=4.0),
-            "model_dir": _param("string", "Taken, and not needed: the voices are built in", None),
-            "num_threads": _param("integer", "Taken, and not needed", None, minimum=0, maximum=64),
+            "speed": param("number", "1.0 is the usual speed", 1.0, minimum=0.25, maximum=4.0),
+            "model_dir": param("string", "Taken, and not needed: the voices are built in", None),
+            "num_threads": param("integer", "Taken, and not needed", None, minimum=0, maximum=64),
         },
         ("ml", "speech", "tts"),
     )
@@ -142,33 +125,33 @@ def _transcriber(
         SAMPLES,
         TRANSCRIPT,
         {
-            "language": _param("string", "Of the speech; auto detects it", "en", enum=languages),
-            "task": _param("string", "What is made of the speech", "transcribe", enum=tasks),
-            "word_timestamps": _param("boolean", "Whether words are told with times", False),
-            "vad_threshold": _param(
+            "language": param("string", "Of the speech; auto detects it", "en", enum=languages),
+            "task": param("string", "What is made of the speech", "transcribe", enum=tasks),
+            "word_timestamps": param("boolean", "Whether words are told with times", False),
+            "vad_threshold": param(
                 "number",
                 "Probability from which on a sound is speech",
                 0.5,
                 minimum=0.0,
                 maximum=1.0,
             ),
-            "min_silence_duration_ms": _param(
+            "min_silence_duration_ms": param(
                 "integer", "Silence that ends an utterance", 700, minimum=100, maximum=5000
             ),
-            "max_segment_duration_secs": _param(
+            "max_segment_duration_secs": param(
                 "number",
                 "Longest utterance; the model hears no more than 24 s at once",
                 30.0,
                 minimum=1.0,
                 maximum=600.0,
             ),
-            "model_path": _param(
+            "model_path": param(
                 "string",
                 "The model; the one that the engine was started with, or what the gateway's "
                 "pipeline has for any",
                 None,
             ),
-            "vad_model_path": _param("string", "Taken, and not needed: it is built in", None),
+            "vad_model_path": param("string", "Taken, and not needed: it is built in", None),
         },
         ("ml", "speech", "transcription"),
         {"model_path": models},
@@ -176,7 +159,7 @@ def _transcriber(
 
 
 def _resampler(kind: str) -> NodeKind:
-    whole = _param("integer", "Samples", None, minimum=0)
+    whole = param("integer", "Samples", None, minimum=0)
     params = ("chunk_frames", "output_frame_size", "target_sample_rate")
     return NodeKind(kind, "Changes the rate.", SAMPLES, SAMPLES, dict.fromkeys(params, whole))
 
@@ -187,7 +170,7 @@ _PLUMBING = (
         "The request's media.",
         None,
         BINARY,
-        {"field": _param("string", "The form's field", None)},
+        {"field": param("string", "The form's field", None)},
         ("transport", "oneshot"),
     ),
     NodeKind(
@@ -195,7 +178,7 @@ _PLUMBING = (
         "The answer's body.",
         BINARY,
         None,
-        {"content_type": _param("string", "The answer's type", None)},
+        {"content_type": param("string", "The answer's type", None)},
         ("transport", "oneshot"),
     ),
     NodeKind(
@@ -204,7 +187,7 @@ _PLUMBING = (
         BINARY,
         TEXT,
         {
-            "min_length": _param(
+            "min_length": param(
                 "integer",
                 "Characters of a sentence that is spoken by itself",
                 10,
@@ -219,8 +202,8 @@ _PLUMBING = (
         TRANSCRIPT,
         BINARY,
         {
-            "pretty": _param("boolean", "On several lines", False),
-            "newline_delimited": _param("boolean", "A line for each object", False),
+            "pretty": param("boolean", "On several lines", False),
+            "newline_delimited": param("boolean", "A line for each object", False),
         },
     ),
     _resampler("audio::resampler"),
@@ -232,26 +215,10 @@ _PLUMBING = (
         OPUS,
         BINARY,
         {
-            "channels": _param("integer", "Channels", 1, minimum=1, maximum=2),
-            "codec": _param("string", "The codec", "opus", enum=["opus"]),
-            "chunk_size": _param("integer", "Bytes written together", None, minimum=0),
+            "channels": param("integer", "Channels", 1, minimum=1, maximum=2),
+            "codec": param("string", "The codec", "opus", enum=["opus"]),
+            "chunk_size": param("integer", "Bytes written together", None, minimum=0),
         },
     ),
     NodeKind("containers::ogg::demuxer", "Reads Ogg.", BINARY, OPUS),
 )
-
-
-def _wrong(value: object, schema: Schema) -> str:
-    """Return what value must be by schema; nothing when it is that."""
-    types, expected = _TYPES[schema["type"]]
-    is_bool = isinstance(value, bool) and schema["type"] != "boolean"
-    if is_bool or not isinstance(value, types):
-        return expected
-    if "enum" in schema and value not in schema["enum"]:
-        listed = schema["enum"]
-        return "one of " + ", ".join(listed[:_LISTED]) + (" ..." if len(listed) > _LISTED else "")
-    if isinstance(value, int | float) and "minimum" in schema:
-        least, most = schema["minimum"], schema.get("maximum", math.inf)
-        if not least <= value <= most:
-            return f"from {least:g} to {most:g}" if most < math.inf else f"{least:g} or more"
-    return ""
