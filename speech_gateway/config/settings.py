@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +89,7 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
     problems += wrong
     if sources.problems or problems:
         raise StartupError(*sources.problems, *problems, exit_status=WRONG_SETTINGS)
-    return replace(_settings(parsed), engine_model=engine_model), sources.check_only
+    return _settings(parsed, engine_model), sources.check_only
 
 
 def warnings(settings: Settings) -> list[str]:
@@ -151,7 +151,7 @@ def _parse(all_given: Mapping[str, Given]) -> tuple[dict[str, list[Any]], list[s
     return parsed, problems
 
 
-def _settings(parsed: Mapping[str, list[Any]]) -> Settings:
+def _settings(parsed: Mapping[str, list[Any]], engine_model: Path | None) -> Settings:
     single: dict[str, Any] = {name: found[-1] if found else None for name, found in parsed.items()}
     take: Callable[[str], Any] = single.pop
     own_stt, model = take("stt-pipeline"), take("stt-model")
@@ -163,7 +163,7 @@ def _settings(parsed: Mapping[str, list[Any]]) -> Settings:
             "stt": own_stt or pipelines.packaged("stt", model_path=model),
             "tts": take("tts-pipeline") or pipelines.packaged("tts"),
         },
-        engine_model=None,
+        engine_model=engine_model,
         plugins=tuple(plugin for found in parsed["plugin"] for plugin in found),
         **{name.replace("-", "_"): value for name, value in single.items()},
     )

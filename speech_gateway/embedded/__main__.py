@@ -35,23 +35,7 @@ REMOVALS = 3
 def main() -> int:
     """Run the engine until SIGTERM, SIGINT, or the end of the gateway that started it."""
     standard_streams.ensure_open()
-    parser = argparse.ArgumentParser(
-        prog="python -m speech_gateway.embedded",
-        description="StreamKit's API on Whisper, a natural voice and espeak-ng.",
-    )
-    parser.add_argument("--listen", default="127.0.0.1:4545", help="host:port or unix:/path")
-    parser.add_argument(
-        "--stt-model",
-        type=Path,
-        metavar="DIR",
-        help="the folder of a CTranslate2 Whisper model, in place of the packaged one",
-    )
-    parser.add_argument(
-        "--child",
-        type=Path,
-        metavar="FOLDER",
-        help="end when standard input does, and remove FOLDER with all in it",
-    )
+    parser = _parser()
     arguments = parser.parse_args()
     if missing := missing_parts():
         parser.error(f"{', '.join(missing)} is missing; install speech-gateway[embedded]")
@@ -74,6 +58,27 @@ def main() -> int:
     except StartupError as error:
         parser.error(str(error))
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m speech_gateway.embedded",
+        description="StreamKit's API on Whisper, a natural voice and espeak-ng.",
+    )
+    parser.add_argument("--listen", default="127.0.0.1:4545", help="host:port or unix:/path")
+    parser.add_argument(
+        "--stt-model",
+        type=Path,
+        metavar="DIR",
+        help="the folder of a CTranslate2 Whisper model, in place of the packaged one",
+    )
+    parser.add_argument(
+        "--child",
+        type=Path,
+        metavar="FOLDER",
+        help="end when standard input does, and remove FOLDER with all in it",
+    )
+    return parser
 
 
 async def _serve(address: ListenAddress, model: Path | None, *, child: bool) -> None:

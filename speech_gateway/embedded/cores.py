@@ -14,9 +14,5 @@ def cores(cgroup: Path = CGROUP) -> int:
     try:
         share, period = cgroup.read_text().split()
         return max(1, min(allowed, math.ceil(int(share) / int(period))))
-    except (
-        OSError,
-        ValueError,
-        ZeroDivisionError,
-    ):  # no limit is the word max
+    except (OSError, ValueError, ZeroDivisionError):  # no limit is the word max
         return allowed

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from ..pipelines import PipelineError, check
+from ..pipelines import PipelineError, check, is_node
 from .node_kinds import NodeKind, NodeKinds, unknown
 from .pipeline_params import PlanError, plan_of
 
@@ -77,11 +77,7 @@ def _graph(document: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list
         for name, node in named.items():
             found[str(name)] = node
             edges += [(source, str(name)) for source in _needs(node)]
-    return {name: node for name, node in found.items() if _is_node(node)}, edges
-
-
-def _is_node(node: object) -> bool:
-    return isinstance(node, dict) and isinstance(node.get("kind"), str)
+    return {name: node for name, node in found.items() if is_node(node)}, edges
 
 
 def _needs(node: object) -> Sequence[str]:

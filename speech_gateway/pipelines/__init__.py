@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import yaml
 
@@ -116,6 +116,9 @@ def nodes(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     listed = list(steps) if isinstance(steps, list) else []
     if isinstance(named, dict):
         listed += named.values()
-    for node in listed:
-        if isinstance(node, dict) and isinstance(node.get("kind"), str):
-            yield node
+    yield from filter(is_node, listed)
+
+
+def is_node(given: object) -> TypeGuard[dict[str, Any]]:
+    """Return whether what stands where a node is expected is one."""
+    return isinstance(given, dict) and isinstance(given.get("kind"), str)

@@ -96,6 +96,7 @@ class TextLanguage:
     def __init__(self, text: str, english: Container[str] | None) -> None:
         self._english = english
         self._letters = frozenset(text.lower())
+        self._has_kana = _KANA.search(text) is not None
         self._usual = self._latin(text) or ENGLISH
 
     def stretches(self, sentence: str) -> Iterator[Stretch]:
@@ -149,7 +150,7 @@ class TextLanguage:
 
     def _by_script(self, run: str) -> str:
         language = next(language for script, language in _LETTERS if script.match(run))
-        if language == "cmn" and _KANA.search("".join(self._letters)):
+        if language == "cmn" and self._has_kana:
             return "ja"
         for letters, other in _OWN_LETTERS.get(language, ()):
             if not self._letters.isdisjoint(letters):

@@ -23,9 +23,7 @@ def voice_names() -> dict[str, str]:
     """
     names = {HEART: "en-us"}
     for variant in SPEAKERS:
-        names["-".join(filter(None, (ESPEAK, variant)))] = "+".join(
-            filter(None, ("en-us", variant))
-        )
+        names[_name(variant)] = "+".join(filter(None, ("en-us", variant)))
     languages = Path(espeakng_loader.get_data_path(), "lang").rglob("*")
     codes = sorted(path.name for path in languages if path.is_file())
     return names | {f"{ESPEAK}-{code.lower()}": code.lower() for code in codes}
@@ -35,4 +33,8 @@ def of_speaker(number: int) -> str:
     """Return the voice that has a number where others have speakers; 0 is the default."""
     if number == 0:
         return DEFAULT
-    return "-".join(filter(None, (ESPEAK, SPEAKERS[number % len(SPEAKERS)])))
+    return _name(SPEAKERS[number % len(SPEAKERS)])
+
+
+def _name(variant: str) -> str:
+    return "-".join(filter(None, (ESPEAK, variant)))

@@ -87,10 +87,18 @@ def _roman(match: re.Match[str]) -> str:
     return f"{match[1]} {_value(match[2])}" if match[2] else match[0]
 
 
-def _ordinal(match: re.Match[str]) -> str:
-    number = _value(match[2])
+def _regnal(match: re.Match[str]) -> str:
+    return f"{match[1]} the {_ordinal(match[2])}"
+
+
+def _century(match: re.Match[str]) -> str:
+    return _ordinal(match[0])
+
+
+def _ordinal(numeral: str) -> str:
+    number = _value(numeral)
     ending = "th" if 10 < number % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{match[1]}{number}{ending}"
+    return f"{number}{ending}"
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -139,10 +147,10 @@ RULES: tuple[Rule, ...] = (
         _roman,
     ),
     rule(
-        r"\b((?:Pope|King|Queen|Emperor|Tsar|Saint)(?: [A-Z]\w+){1,2} )"
+        r"\b((?:Pope|King|Queen|Emperor|Tsar|Saint)(?: [A-Z]\w+){1,2}) "
         rf"(?=[IVXL])({_ROMAN_NUMERAL})\b",
-        lambda match: _ordinal(match).replace(match[1], f"{match[1]}the ", 1),
+        _regnal,
     ),
-    rule(rf"()\b(?=[IVXL]{{2}})({_ROMAN_NUMERAL})(?= [cC]entury\b)", _ordinal),
+    rule(rf"\b(?=[IVXL]{{2}}){_ROMAN_NUMERAL}(?= [cC]entury\b)", _century),
     rule(rf"\b([A-Z][a-z]+) (?=[IVXL]{{3}})({_ROMAN_NUMERAL})\b(?![.'’]\w)", _roman),
 )

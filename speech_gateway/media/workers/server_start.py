@@ -14,18 +14,17 @@ from typing import Any
 
 from ... import child_process
 from ...errors import StartupError
+from ..onnx_runtime import NO_TELEMETRY
 from . import messages
 
 START_TIMEOUT = 30.0
-
-log = logging.getLogger(__name__)
-
-
 FOR_LIBRARIES = {
     "OPENBLAS_NUM_THREADS": "1",  # a fork has one thread, and a worker may start no other
-    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime's, which importing it starts
+    **NO_TELEMETRY,
 }
 """What libraries that a job may load want to be told."""
+
+log = logging.getLogger(__name__)
 
 
 async def start_server(arguments: Mapping[str, object]) -> tuple[Process, socket.socket]:
