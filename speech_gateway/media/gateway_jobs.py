@@ -8,6 +8,7 @@ import wave
 import av
 
 from .remuxing import remux_to_ogg
+from .samples_to_opus import encode_samples
 from .speech_formats import CONVERSIONS, Convert
 from .upload_to_opus import convert_upload
 from .workers.work import Job, Jobs, Work
@@ -16,7 +17,7 @@ from .workers.work import Job, Jobs, Work
 def load() -> Jobs:
     """Return the jobs; those that make a format have the format's name."""
     warm_up()
-    conversions = {"opus": remux_to_ogg, **CONVERSIONS}
+    conversions = {"opus": remux_to_ogg, "samples": encode_samples, **CONVERSIONS}
     by_name = {"upload": _upload, **{name: _job(to) for name, to in conversions.items()}}
     speech = _opus(_silence(0.02))
 

@@ -16,6 +16,11 @@ from av.container import InputContainer
 
 from .peekable import ByteReader
 
+SPEECH_RATE = 16_000
+"""Samples a second that recognisers hear, and voice activity detection."""
+SAMPLE_BYTES = 2
+"""Bytes of a sample in s16."""
+
 
 class NoOtherFileError(Exception):
     """A file asked for another file to be opened."""
@@ -67,17 +72,23 @@ def resampled(frames: Iterable[AudioFrame], sample_format: str, rate: int) -> It
     for frame in frames:
         came = (frame.format.name, frame.layout.name, frame.sample_rate)
         if shape not in (None, came):
-            yield from _flushed(resampler)
+            yield from flushed(resampler)
             resampler = AudioResampler(sample_format, "mono", rate)
         shape = came
         frame.pts = None  # gaps in what came are not heard, and jumps back do no harm
         yield from resampler.resample(frame)
-    yield from _flushed(resampler)
+    yield from flushed(resampler)
 
 
-def _flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
+def flushed(resampler: AudioResampler) -> Iterator[AudioFrame]:
+    """Yield the last frames of a resampler."""
     # A resampler with nothing to do passes the None on too.
     return (frame for frame in resampler.resample(None) if frame is not None)
+
+
+def samples_of(frame: AudioFrame) -> bytes:
+    """Return the samples of a frame of s16, mono."""
+    return bytes(frame.planes[0])[: frame.samples * SAMPLE_BYTES]
 
 
 def ogg_options() -> dict[str, str]:

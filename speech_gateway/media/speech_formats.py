@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .backend_audio import BackendAudio, opened
-from .libav import Encoder, resampled
+from .libav import Encoder, resampled, samples_of
 from .peekable import ByteReader, PeekableReader
 from .workers.work import Write
 
@@ -74,7 +74,7 @@ class _Samples:
         with opened(PeekableReader(source)) as audio:
             for frame in resampled(audio.decoding.frames(), "s16", PCM_RATE):
                 samples += frame.samples
-                write(header + bytes(frame.planes[0])[: frame.samples * 2], samples / PCM_RATE)
+                write(header + samples_of(frame), samples / PCM_RATE)
                 header = b""
             audio.require_sound()
             audio.require_all()
@@ -110,11 +110,18 @@ _FLAC = Encoded(
     container_options={"metadata_header_padding": "0"},
 )
 
+# Telephony (ITU-T G.711), for live connections.
+_TELEPHONE_RATE = 8_000
+_PCMU = Encoded("mulaw", "pcm_mulaw", "s16", _TELEPHONE_RATE)
+_PCMA = Encoded("alaw", "pcm_alaw", "s16", _TELEPHONE_RATE)
+
 CONVERSIONS: Mapping[str, Convert] = {
     "mp3": _MP3,
     "aac": _AAC,
     "flac": _FLAC,
     "wav": _Samples(wav_header()),
     "pcm": _Samples(),
+    "pcmu": _PCMU,
+    "pcma": _PCMA,
 }
 """By the name of the format."""

@@ -13,7 +13,7 @@ MARGIN = RATE * 3 // 10
 """Samples kept before the first and after the last sound of speech: soft sounds count less."""
 LEAST_SPEECH = 5
 """Frames of speech in an utterance; the shortest words have seven, a click or a note fewer."""
-HYSTERESIS = 0.15
+_HYSTERESIS = 0.15
 """Speech that has begun goes on down to this much under the threshold."""
 QUIET_FRAMES = 5
 """Frames that are looked at together for the quietest place."""
@@ -31,6 +31,11 @@ class Utterance:
     """16-bit samples, mono, 16 kHz."""
     ended: bool
     """Whether it is over; if not, there is a pause that may be its end."""
+
+
+def lower_threshold(threshold: float) -> float:
+    """Return the probability down to which speech goes on that has begun at a threshold."""
+    return max(threshold - _HYSTERESIS, threshold / 2)
 
 
 class Judge(Protocol):
@@ -54,7 +59,7 @@ class UtteranceFinder:
     ) -> None:
         self._judge = judge
         self._threshold = threshold
-        self._goes_on = max(threshold - HYSTERESIS, threshold / 2)
+        self._goes_on = lower_threshold(threshold)
         self._min_silence = int(min_silence * RATE)
         self._max_length = max(int(max_length * RATE), 2 * QUIET_FRAMES * FRAME)
         self._held = np.empty(0, np.int16)

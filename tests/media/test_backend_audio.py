@@ -7,7 +7,14 @@ from speech_gateway.media.backend_audio import NO_AUDIO, NO_SOUND, NOT_WHOLE
 from speech_gateway.media.remuxing import remux_to_ogg
 from speech_gateway.media.speech_formats import CONVERSIONS as TO_FORMATS
 from speech_gateway.media.speech_formats import Convert
-from tests.support.audio import Kind, heard, opus_speech, recorded
+from tests.support.audio import (
+    TELEPHONY,
+    Kind,
+    heard,
+    opus_speech,
+    recorded,
+    telephony_as_wav,
+)
 from tests.support.converting import Pieces, Written
 from tests.support.ogg import cut_at_pages, opus_packets
 from tests.support.streamkit import (
@@ -56,6 +63,8 @@ def seconds(name: str, data: bytes) -> float:
         return len(data) / 2 / 24_000
     if name == "opus" and opus_packets(data)[-1] == [b""]:
         data = data[: data.rindex(b"OggS")]
+    if name in TELEPHONY:
+        data = telephony_as_wav(data, name)
     samples, rate = heard(data)
     return len(samples) / rate
 

@@ -115,6 +115,18 @@ def heard(data: bytes, container: str | None = None) -> tuple[list[float], int]:
     return samples.tolist(), rate
 
 
+TELEPHONY = {"pcmu": 7, "pcma": 6}
+"""Formats of G.711, and what RIFF calls them (WAVE_FORMAT_MULAW and _ALAW)."""
+
+
+def telephony_as_wav(data: bytes, name: str) -> bytes:
+    """Return bare samples of telephony as a WAV."""
+    rate = 8_000
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, TELEPHONY[name], 1, rate, rate, 1, 8)
+    chunks = form + struct.pack("<4sI", b"data", len(data)) + data
+    return struct.pack("<4sI4s", b"RIFF", 4 + len(chunks), b"WAVE") + chunks
+
+
 def _begins(packet: "Packet[Any]") -> Fraction:
     return (packet.dts or 0) * packet.time_base
 

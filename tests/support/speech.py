@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import time
+import wave
 from fractions import Fraction
 from functools import cache
 
@@ -57,13 +58,27 @@ def silence(seconds: float) -> bytes:
 
 def with_silence(ogg: bytes, seconds: float) -> bytes:
     """Return ogg with seconds of silence behind it, as one stream in pages of 20 ms."""
-    samples = _samples(ogg) + bytes(int(seconds * 48_000) * 2)
+    samples = samples_of(ogg) + bytes(int(seconds * 48_000) * 2)
     return _encode(samples, 48_000, "mono", 20, {"page_duration": "20000"})
+
+
+def recording(*sentences: str, pause: float = 1.2, rate: int = 24_000) -> bytes:
+    """Return sentences as a microphone gives them, as WAV: silence before, between and behind."""
+    quiet = bytes(int(pause * rate) * 2)
+    out = io.BytesIO()
+    with wave.open(out, "wb") as wav:
+        wav.setnchannels(1)
+        wav.setsampwidth(2)
+        wav.setframerate(rate)
+        for sentence in sentences:
+            wav.writeframes(quiet + samples_of(spoken(sentence), rate))
+        wav.writeframes(quiet)
+    return out.getvalue()
 
 
 def reshaped(ogg: bytes, layout: str, frame_ms: int) -> bytes:
     """Return ogg encoded again, in another channel layout and frame size."""
-    return _encode(_samples(ogg), 48_000, layout, frame_ms)
+    return _encode(samples_of(ogg), 48_000, layout, frame_ms)
 
 
 async def send_live(client: RawClient, pages: list[bytes]) -> None:
@@ -74,9 +89,9 @@ async def send_live(client: RawClient, pages: list[bytes]) -> None:
         await asyncio.sleep(max(0.0, begun + number * PAGE_SECONDS - time.perf_counter()))
 
 
-def _samples(ogg: bytes) -> bytes:
-    """Return ogg's 16-bit samples, mono, at 48 kHz."""
-    resampler = av.AudioResampler("s16", "mono", 48_000)
+def samples_of(ogg: bytes, rate: int = 48_000) -> bytes:
+    """Return ogg's 16-bit samples, mono."""
+    resampler = av.AudioResampler("s16", "mono", rate)
     samples = bytearray()
     with av.open(io.BytesIO(ogg), "r") as container:
         for frame in container.decode(audio=0):

@@ -9,16 +9,15 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import json
 import os
 import selectors
 import signal
 import socket
-import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from . import messages, sandbox, worker
+from .child_start import begin
 from .sandbox import Sandbox
 from .work import Jobs
 
@@ -119,7 +118,7 @@ class ForkServer:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 if rehearse and self._jobs.rehearse is not None:
                     self._jobs.rehearse()
-                worker.run(server, theirs, self._jobs.by_name, self._sandbox)
+                worker.run(server, theirs, self._jobs, self._sandbox)
             finally:
                 os._exit(1)  # whatever happens, nothing of the server's goes on here
         theirs.close()
@@ -155,16 +154,12 @@ class ForkServer:
 
 
 def main() -> None:
-    """Serve the gateway at the other end of a channel; arguments are a JSON object."""
-    # Who stops the gateway may signal all of its processes, and streams are to finish first.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    arguments = json.loads(sys.argv[1])
-    control = socket.socket(fileno=arguments["control"])
-    control.set_inheritable(False)
+    """Serve the gateway at the other end of a channel."""
+    arguments, control = begin()
     jobs: Jobs = importlib.import_module(arguments["jobs"]).load()
-    confined, lacks = sandbox.prepare(arguments["file_bytes"], jobs.readable, worker.MOST_FDS)
-    confined = replace(confined, processor_rate=jobs.processor_rate)
+    confined, lacks = sandbox.prepare(
+        Sandbox(worker.MOST_FDS, file_bytes=arguments["file_bytes"], readable=jobs.readable)
+    )
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)  # what loading took, and each worker would count as its own
     gc.freeze()  # workers share the pages that the collector would write to

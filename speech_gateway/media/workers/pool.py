@@ -21,6 +21,7 @@ from .ends import End
 from .server_start import start_server
 from .work import Options
 
+FORK_SERVER = f"{__package__}.fork_server"
 RESTART_TIMEOUT = 5.0
 """Seconds that a conversion waits for a fork server that is being started again."""
 STALL_TIMEOUT = 30.0
@@ -175,7 +176,7 @@ class WorkerPool:
         return worker
 
     async def _spawn(self) -> Process:
-        self._process, control = await start_server(self._arguments)
+        self._process, control = await start_server(FORK_SERVER, self._arguments)
         self._connect(control)
         return self._process
 

@@ -6,7 +6,7 @@ import math
 import os
 import resource
 import signal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from . import landlock
@@ -42,17 +42,19 @@ class Sandbox:
     """What workers are confined to."""
 
     most_fds: int = 16
+    memory_bytes: int = MEMORY_BYTES
+    """Address space that may be asked for beside what the code takes."""
     file_bytes: int = 0
-    """The most that may be written to a file."""
+    """The most that may be written to a file, which may be mapped into memory."""
     readable: Path | None = None
     """A folder whose files may be read."""
+    polls: bool = False
+    """Whether it waits for many sockets at once."""
     syscall_filter: SyscallFilter | None = None
     """None where there is none to be had; all else holds without it."""
     uses_landlock: bool = False
-    processor_rate: float = 0.1
-    """Processor seconds for each second of audio."""
 
-    def enter(self, parent: int) -> ProcessorTime:
+    def enter(self, parent: int) -> None:
         """Give up all that a worker does not need, for ever, and end with the process parent."""
         libc = ctypes.CDLL(None)
         libc.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
@@ -62,27 +64,28 @@ class Sandbox:
         os.environ.clear()
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")  # the first that the kernel kills
-        memory = _address_space() + MEMORY_BYTES + self.file_bytes  # which may be mapped
+        memory = _address_space() + self.memory_bytes + self.file_bytes
         if self.uses_landlock:
             landlock.restrict_files(self.readable)
+        _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if most_files == resource.RLIM_INFINITY:
+            most_files = self.most_fds
         for limited, most in (
             (resource.RLIMIT_AS, memory),
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_FSIZE, self.file_bytes),
-            (resource.RLIMIT_NOFILE, self.most_fds),
+            (resource.RLIMIT_NOFILE, min(self.most_fds, most_files)),
         ):
             resource.setrlimit(limited, (most, most))
-        processor_time = ProcessorTime(self.processor_rate)
         if self.syscall_filter is not None:
             self.syscall_filter.install()
-        return processor_time
 
 
-def prepare(file_bytes: int, readable: Path | None, most_fds: int) -> tuple[Sandbox, list[str]]:
-    """Return the sandbox that this machine can make, and what it lacks, for people."""
-    syscall_filter, lacks = None, []
+def prepare(wanted: Sandbox) -> tuple[Sandbox, list[str]]:
+    """Return wanted with what this machine can bound it by, and what it lacks, for people."""
+    syscall_filter, lacks, readable = None, [], wanted.readable
     try:
-        syscall_filter = SyscallFilter(reads_files=readable is not None)
+        syscall_filter = SyscallFilter(reads_files=readable is not None, polls=wanted.polls)
     except FilterError as error:
         lacks.append(f"may make any system call ({error})")
     if syscall_filter is not None and not _can_enter(Sandbox(syscall_filter=syscall_filter)):
@@ -91,7 +94,7 @@ def prepare(file_bytes: int, readable: Path | None, most_fds: int) -> tuple[Sand
     uses_landlock = landlock.is_available() and _can_enter(Sandbox(uses_landlock=True))
     if not uses_landlock and (syscall_filter is None or readable is not None):
         lacks.append("may read any file (the kernel has no Landlock)")
-    return Sandbox(most_fds, file_bytes, readable, syscall_filter, uses_landlock), lacks
+    return replace(wanted, syscall_filter=syscall_filter, uses_landlock=uses_landlock), lacks
 
 
 def _can_enter(sandbox: Sandbox) -> bool:

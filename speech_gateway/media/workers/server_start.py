@@ -1,4 +1,4 @@
-"""Starts a fork server: a process with nothing of the gateway's but a channel to it."""
+"""Starts a process for media: with nothing of the gateway's but a channel to it."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ... import child_process
-from ...errors import StartupError
+from ...startup_error import StartupError
 from ..onnx_runtime import NO_TELEMETRY
 from . import messages
 
@@ -27,18 +27,18 @@ FOR_LIBRARIES = {
 log = logging.getLogger(__name__)
 
 
-async def start_server(arguments: Mapping[str, object]) -> tuple[Process, socket.socket]:
-    """Return a fork server that is ready, and the channel to it, which does not block.
+async def start_server(
+    module: str, arguments: Mapping[str, object]
+) -> tuple[Process, socket.socket]:
+    """Return a process of a module that is ready, and the channel to it, which does not block.
 
     Raises:
         StartupError: it did not come up.
     """
     try:
-        process, control = await _execute(arguments)
+        process, control = await _execute(module, arguments)
     except OSError as error:
-        raise StartupError(
-            f"the media workers' server cannot be started: {error.strerror}"
-        ) from error
+        raise StartupError(f"a process for media cannot be started: {error.strerror}") from error
     try:
         ready = await _first_message(control)
     except BaseException:
@@ -46,18 +46,18 @@ async def start_server(arguments: Mapping[str, object]) -> tuple[Process, socket
         await child_process.kill(process)
         raise
     for lack in ready["lacks"]:
-        log.warning("media workers %s", lack)
+        log.warning("a process for media %s", lack)
     return process, control
 
 
-async def _execute(arguments: Mapping[str, object]) -> tuple[Process, socket.socket]:
+async def _execute(module: str, arguments: Mapping[str, object]) -> tuple[Process, socket.socket]:
     ours, theirs = messages.pair()
     ours.setblocking(False)
     told = json.dumps({**arguments, "control": theirs.fileno()})
     with theirs:
         try:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", f"{__package__}.fork_server", told),
+                *(sys.executable, "-P", "-m", module, told),
                 stdin=DEVNULL,
                 stdout=DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -84,12 +84,12 @@ async def _first_message(control: socket.socket) -> dict[str, Any]:
     finally:
         loop.remove_reader(control)
     if message is None:
-        raise StartupError("the media workers did not start; their server's words are above")
+        raise StartupError("a process for media did not start; its words are above")
     return message
 
 
 def _environment() -> dict[str, str]:
-    """Return what the fork server must know: where modules are, and where files may be written."""
+    """Return what the process must know: where modules are, and where files may be written."""
     known = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **FOR_LIBRARIES}
     with contextlib.suppress(OSError):  # a worker tells it when it wants a file
         known["TMPDIR"] = tempfile.gettempdir()

@@ -27,6 +27,8 @@ _ALLOWED = (
     *("clock_gettime", "clock_nanosleep", "nanosleep", "gettimeofday", "getrandom"),
     *("getpid", "gettid", "getrusage", "exit", "exit_group"),
 )
+_TO_POLL = ("epoll_ctl", "epoll_wait", "epoll_pwait", "ioctl")
+"""Ioctl makes a socket non-blocking."""
 _PROTECTION_ARGUMENT = 2
 _NOT_EXECUTABLE = ("mmap", "mprotect")
 _TO_READ = (2, _MASKED_EQUAL, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | os.O_APPEND, os.O_RDONLY)
@@ -61,13 +63,13 @@ class FilterError(Exception):
 class SyscallFilter:
     """The filter, made once and installed in each worker."""
 
-    def __init__(self, *, reads_files: bool) -> None:
-        """Make the filter; raises FilterError."""
+    def __init__(self, *, reads_files: bool, polls: bool) -> None:
+        """Make the filter, for who reads files or polls many sockets or not; raises FilterError."""
         try:
             library = ctypes.CDLL(LIBRARY)
         except OSError:
             raise FilterError(f"{LIBRARY} is not installed") from None
-        self._instructions = _compiled(library, reads_files=reads_files)
+        self._instructions = _compiled(library, reads_files=reads_files, polls=polls)
         size = 8  # bytes of struct sock_filter
         self._program = _Program(len(self._instructions) // size, self._instructions)
 
@@ -79,11 +81,11 @@ class SyscallFilter:
             raise FilterError(os.strerror(ctypes.get_errno()))
 
 
-def _compiled(library: ctypes.CDLL, *, reads_files: bool) -> bytes:
+def _compiled(library: ctypes.CDLL, *, reads_files: bool, polls: bool) -> bytes:
     """Return the filter as the kernel takes it."""
     library.seccomp_init.restype = ctypes.c_void_p
     context = ctypes.c_void_p(library.seccomp_init(_FAIL_WITH_EPERM))
-    for name in _ALLOWED:
+    for name in (*_ALLOWED, *(_TO_POLL if polls else ())):
         _allow(library, context, name)
     for name in _NOT_EXECUTABLE:
         _allow(library, context, name, (_PROTECTION_ARGUMENT, _MASKED_EQUAL, mmap.PROT_EXEC, 0))

@@ -3,7 +3,7 @@
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import BinaryIO, NoReturn
 
 import av.error
@@ -13,7 +13,7 @@ from ..libav import is_out_of_memory
 from . import messages
 from .frames import MAX_PAYLOAD, Kind, pack
 from .sandbox import ProcessorTime, Sandbox
-from .work import Job, Work
+from .work import Job, Jobs, Work
 
 ORDERS_FD = 3
 MOST_FDS = 8
@@ -23,19 +23,20 @@ for a file that a job reads.
 READ_BYTES = 64 * 1024
 
 
-def run(parent: int, orders: socket.socket, jobs: Mapping[str, Job], sandbox: Sandbox) -> NoReturn:
+def run(parent: int, orders: socket.socket, jobs: Jobs, sandbox: Sandbox) -> NoReturn:
     """Wait for an order, do it, and end this process, which has just been forked."""
     os.dup2(orders.fileno(), ORDERS_FD)
     os.dup2(0, 2)  # what libraries print is for nobody
     os.closerange(ORDERS_FD + 1, os.sysconf("SC_OPEN_MAX"))
     open_spool = _spool()
-    time = sandbox.enter(parent)
+    sandbox.enter(parent)
+    time = ProcessorTime(jobs.processor_rate)
     with socket.socket(fileno=ORDERS_FD) as channel:
         order, fds = messages.receive(channel)
     if order is not None:
         link = _Link(socket.socket(fileno=fds[0]), time)
         work = Work(link, link.write, open_spool, order["options"])
-        link.finish(*_outcome(jobs[order["job"]], work))
+        link.finish(*_outcome(jobs.by_name[order["job"]], work))
     os._exit(0)
 
 

@@ -9,11 +9,11 @@ from contextlib import suppress
 
 import pytest
 
-from speech_gateway.errors import StartupError
 from speech_gateway.media.audio_errors import BROKEN, ConversionFailedError
 from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.media.workers.fork_server import SPARE_WORKERS
 from speech_gateway.media.workers.pool import WorkerPool
+from speech_gateway.startup_error import StartupError
 from tests.support.converting import SECONDS, converted, rest, workers
 from tests.support.media_workers import at_work, busy_workers, fork_servers
 from tests.support.polling import until
@@ -103,7 +103,7 @@ async def test_spares_that_are_killed_are_missed_by_nobody(pool: WorkerPool) -> 
 
 
 async def test_jobs_that_cannot_be_loaded_stop_the_start() -> None:
-    with pytest.raises(StartupError, match="the media workers did not start"):
+    with pytest.raises(StartupError, match="a process for media did not start"):
         async with workers("tests.support.broken_jobs"):
             pass
 
@@ -128,6 +128,7 @@ async def test_while_there_is_no_server_a_conversion_fails_after_a_while(
     (server,) = fork_servers()
     os.kill(server, signal.SIGKILL)
     await until(lambda: "starting it again" in caplog.text)
+    await until(lambda: pool._control is None)  # which may be noticed a moment later
 
     async with Conversion(pool, "shout") as conversion:
         await conversion.feed(b"begin")

@@ -1,0 +1,1 @@
+"""Live audio: one process listens to all live connections, and finds where speech is."""
