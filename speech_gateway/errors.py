@@ -1,24 +1,14 @@
-"""Errors: of the gateway's start, and of the backend."""
+"""Errors: of the backend, and of what a request asks for."""
 
 from aiohttp import web
-
-CANNOT_SERVE = 1
-"""Exit status when the settings are right and something else fails."""
-WRONG_SETTINGS = 2
-"""Exit status when the settings are wrong."""
-
-
-class StartupError(Exception):
-    """The gateway cannot start; ``problems`` are for people, a line each."""
-
-    def __init__(self, *problems: str, exit_status: int = CANNOT_SERVE) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
-        self.exit_status = exit_status
 
 
 class UpstreamError(Exception):
     """The backend refused, broke off or broke the protocol; the message is for the log alone."""
+
+
+class UnreachableError(UpstreamError):
+    """No connection to the backend could be opened."""
 
 
 class UpstreamTimeoutError(UpstreamError):
@@ -27,6 +17,14 @@ class UpstreamTimeoutError(UpstreamError):
 
 class TokenRefusedError(UpstreamError):
     """The backend refuses the gateway's own token, or wants one where there is none."""
+
+
+class FieldError(web.HTTPBadRequest):
+    """A field of the request is wrong; the message says what would be right."""
+
+    def __init__(self, param: str, message: str) -> None:
+        super().__init__(text=f"{param}: {message}\n")
+        self.param = param
 
 
 def as_http(error: UpstreamError) -> web.HTTPException:

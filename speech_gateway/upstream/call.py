@@ -12,9 +12,12 @@ from ..errors import TokenRefusedError, UpstreamError, UpstreamTimeoutError, as_
 from ..exchange import Exchange
 from ..tasks import cancel_and_wait
 from .answer_head import Answer, answer_of
+from .backend_state import BackendState
 from .bearer_token import BearerToken, authorization
 from .connection import Sink, UpstreamConnection
 from .connector import Connector
+from .first_byte import FirstByteTimeout
+from .observed_attempts import ObservedAttempts
 from .request_format import CallTemplate, chunk
 from .response_parser import ResponseHead
 
@@ -38,7 +41,10 @@ class Call:
         template: CallTemplate,
         exchange: Exchange,
         request_id: str,
+        *,
         token: BearerToken,
+        state: BackendState,
+        first_byte: FirstByteTimeout,
     ) -> None:
         self._connector = connector
         self._template = template
@@ -46,6 +52,9 @@ class Call:
         self._request_id = request_id
         self._token = token
         self._token_shown: str | None = None
+        self._state = state
+        self.first_byte = first_byte
+        self._attempts = ObservedAttempts(exchange, connector.address)
         self._called = perf_counter()
         self._upstream: UpstreamConnection  # set once the backend is reached
         self._reached = False
@@ -60,12 +69,14 @@ class Call:
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         """End the connection; turn an UpstreamError into a response, and log why."""
+        self._attempts.end_with(self._upstream if self._reached else None, error)
         if self._reached:
             if self._live:
                 self._upstream.close()
             else:
                 self._connector.finish(self._upstream)
         if isinstance(error, UpstreamError):
+            self._state.suspect()
             what = "failed" if self._reached else "was not reached"
             self._exchange.explain(f"the backend {what}: {error}")
             raise as_http(error) from error
@@ -77,12 +88,14 @@ class Call:
             UpstreamError: the backend did not accept the connection.
         """
         self._media = media
+        self._attempts.begin()
         kept = self._connector.reuse()
         if kept is None:
-            await self._send_afresh(media)
+            await self._connect()
         else:
             self._upstream, self._reached, self._reused = kept, True, True
-            await self._send_all(media)
+        await self._send_all(media)
+        self.first_byte.begin()
 
     @asynccontextmanager
     async def sending(self, read: Callable[[], Awaitable[bytes]]) -> AsyncIterator[None]:
@@ -112,6 +125,7 @@ class Call:
         Live media cannot be sent again, so the connection is a new one; raises as send_whole.
         """
         self._live = True
+        self._attempts.begin()
         await self._connect()
         self._upstream.send(self._template.opening(self._own_headers()))
 
@@ -140,7 +154,9 @@ class Call:
             UpstreamError: the backend failed, or its answer must not be passed back.
             web.HTTPException: the upload failed.
         """
-        head = await self._head_for_token()
+        head = await self.first_byte.ends(self._head_for_token())
+        self._attempts.answered(head.status)
+        self._state.answered()
         timings = self._exchange.timings
         if timings.backend is None:
             timings.backend = perf_counter() - self._called
@@ -190,11 +206,12 @@ class Call:
         head = await self._head()
         if head.status not in TOKEN_REFUSED:
             return head
+        self._attempts.answered(head.status)
         await self._token.refresh()
         if self._media is None or self._token.value == self._token_shown:
             return head
         self._upstream.close()
-        await self._send_afresh(self._media)
+        await self._send_again(self._media)
         return await self._upstream.head()
 
     def _note_what_became_of_token(self, status: int) -> None:
@@ -211,15 +228,16 @@ class Call:
             return await self._upstream.head()
         except UpstreamTimeoutError:
             raise
-        except UpstreamError:
+        except UpstreamError as error:
             if self._media is None or not self._reused or not self._upstream.broke_untouched:
                 raise
             # The backend was about to close the connection that was kept.
             self._upstream.close()
-            await self._send_afresh(self._media)
+            await self._send_again(self._media, error)
             return await self._upstream.head()
 
-    async def _send_afresh(self, media: bytes) -> None:
+    async def _send_again(self, media: bytes, error: UpstreamError | None = None) -> None:
+        self._attempts.begin(error)
         await self._connect()
         await self._send_all(media)
 
@@ -237,5 +255,5 @@ class Call:
     def _own_headers(self) -> bytes:
         self._token_shown = shown = self._token.value
         return self._template.own_headers(
-            self._request_id, self._exchange.client.traceparent, authorization(shown)
+            self._request_id, self._attempts.trace, authorization(shown)
         )

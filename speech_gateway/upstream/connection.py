@@ -30,6 +30,7 @@ from typing import cast
 
 from ..errors import UpstreamError, UpstreamTimeoutError
 from ..timeout_checker import TimeoutChecker
+from .backend_state import SignsOfLife
 from .flow_control import FlowControl
 from .response_parser import ResponseHead, ResponseParser
 from .silence import Silence
@@ -61,16 +62,20 @@ class State(Enum):
 class UpstreamConnection(asyncio.Protocol):
     """One request to an upstream and its answer.
 
-    Timeout is seconds without a byte from it, looked at as often as checker does.
+    Timeout is seconds without a byte from it, looked at as often as checker does. Whatever comes is
+    a sign of life.
     """
 
-    def __init__(self, timeout: float, checker: TimeoutChecker) -> None:
+    def __init__(self, timeout: float, checker: TimeoutChecker, signs: SignsOfLife) -> None:
         self._loop = asyncio.get_running_loop()
         self._timeout = timeout
         self._checker = checker
+        self._signs = signs
         self._parser = ResponseParser()
         self._state = State.SENDING
-        self._error: Exception | None = None
+        self.error: Exception | None = None
+        """What the exchange failed with."""
+        self._ended_at = 0.0
         self._flow = FlowControl()
         self._silence = Silence()
         self._sink: Sink | None = None
@@ -81,24 +86,24 @@ class UpstreamConnection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Send a part of the request."""
         transport = self._flow.transport
-        if self._error is None and transport is not None:
+        if self.error is None and transport is not None:
             transport.write(data)
 
     async def send_apart(self, data: bytes) -> None:
         """Send a small part of the request in a segment of its own, unless the network is stuck."""
         looks, flow = MAX_UNSENT_CHECKS, self._flow
-        while looks and self._error is None and flow.transport and unsent(flow.transport):
+        while looks and self.error is None and flow.transport and unsent(flow.transport):
             await asyncio.sleep(UNSENT_INTERVAL)  # only asking tells
             looks -= 1
         self.send(data)
 
     async def drain(self) -> None:
         """Wait until the upstream has taken most of what was sent; raise why it takes no more."""
-        if self._flow.writing_paused and self._error is None:
+        if self._flow.writing_paused and self.error is None:
             self._silence.since = self._loop.time()
             await self._flow.drained()
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
 
     def request_sent(self) -> None:
         """Say that the request is whole."""
@@ -141,8 +146,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     def fail(self, error: Exception) -> None:
         """End the exchange with error: whoever reads, now or later, gets it raised."""
-        if self._error is None and not self._parser.complete:
-            self._error = error
+        if self.error is None and not self._parser.complete:
+            self.error = error
             self._state = State.FAILED
             self._wake()
             self.close()
@@ -164,6 +169,11 @@ class UpstreamConnection(asyncio.Protocol):
     def complete(self) -> bool:
         """Whether the whole answer has come."""
         return self._parser.complete
+
+    @property
+    def seconds_since_end(self) -> float:
+        """How long ago the whole answer had come."""
+        return self._loop.time() - self._ended_at
 
     @property
     def cut_short(self) -> bool:
@@ -196,7 +206,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._checker.add(self._check_silence)
 
     def data_received(self, data: bytes) -> None:
-        self._silence.heard = True
+        self._silence.heard = self._signs.seen = True
         parser = self._parser
         try:
             parser.feed(data)
@@ -231,6 +241,7 @@ class UpstreamConnection(asyncio.Protocol):
     # inside
 
     def _answer_ended(self) -> None:
+        self._ended_at = self._loop.time()
         if self._state is State.AWAITING:
             self._state = State.COMPLETE
         elif self._state is State.SENDING:
@@ -247,8 +258,8 @@ class UpstreamConnection(asyncio.Protocol):
 
     async def _wait(self) -> None:
         """Wait until something has come; raise what failed."""
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         self._flow.release()  # what came may have been no body at all
         self._reader = self._loop.create_future()
         self._silence.since = self._loop.time()
@@ -260,7 +271,7 @@ class UpstreamConnection(asyncio.Protocol):
     def _wake(self) -> None:
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
-        if self._error is not None:
+        if self.error is not None:
             self._flow.wake_writer()
 
     def _check_silence(self, now: float) -> None:

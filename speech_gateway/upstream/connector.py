@@ -4,8 +4,9 @@ import asyncio
 import ssl
 
 from ..config.addresses import UpstreamAddress
-from ..errors import UpstreamError, UpstreamTimeoutError
+from ..errors import UnreachableError, UpstreamTimeoutError
 from ..timeout_checker import TimeoutChecker
+from .backend_state import SignsOfLife
 from .connection import UpstreamConnection
 from .idle_pool import IdlePool
 
@@ -14,9 +15,16 @@ class Connector:
     """Opens connections to one address, and keeps idle ones; timeouts in seconds."""
 
     def __init__(
-        self, address: UpstreamAddress, *, timeout: float, open_timeout: float, max_idle: int
+        self,
+        address: UpstreamAddress,
+        signs: SignsOfLife,
+        *,
+        timeout: float,
+        open_timeout: float,
+        max_idle: int,
     ) -> None:
-        self._address = address
+        self.address = address
+        self._signs = signs
         self._idle = IdlePool(max_idle)
         self._timeout = timeout
         self._checker = TimeoutChecker(timeout)
@@ -29,7 +37,7 @@ class Connector:
 
         Raises:
             UpstreamTimeoutError: it did not open in time.
-            UpstreamError: it was refused.
+            UnreachableError: it was refused.
         """
         try:
             async with asyncio.timeout(self._open_timeout):
@@ -37,7 +45,7 @@ class Connector:
         except TimeoutError:
             raise UpstreamTimeoutError(f"no connection within {self._open_timeout:g} s") from None
         except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
-            raise UpstreamError(f"no connection: {error}") from error
+            raise UnreachableError(f"no connection: {error}") from error
 
     def reuse(self) -> UpstreamConnection | None:
         """Return an exchange on an idle connection; None when there is none.
@@ -47,7 +55,7 @@ class Connector:
         transport = self._idle.take()
         if transport is None:
             return None
-        upstream = UpstreamConnection(self._timeout, self._checker)
+        upstream = UpstreamConnection(self._timeout, self._checker, self._signs)
         transport.set_protocol(upstream)
         upstream.begin(transport)
         return upstream
@@ -66,8 +74,8 @@ class Connector:
 
     async def _open(self) -> UpstreamConnection:
         loop = asyncio.get_running_loop()
-        address = self._address
-        upstream = UpstreamConnection(self._timeout, self._checker)
+        address = self.address
+        upstream = UpstreamConnection(self._timeout, self._checker, self._signs)
         try:
             if address.unix_path is not None:
                 await loop.create_unix_connection(lambda: upstream, address.unix_path)

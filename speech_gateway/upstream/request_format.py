@@ -6,7 +6,10 @@ from .. import __version__
 from ..config.addresses import UpstreamAddress
 from ..endpoints import Service
 from ..pipelines import Pipeline
+from ..trace_context import TraceContext, header_lines
 from .tcp_segments import whole_characters
+
+PROCESS = "/api/v1/process"
 
 
 class CallTemplate:
@@ -15,7 +18,7 @@ class CallTemplate:
     def __init__(self, service: Service, pipeline: Pipeline, address: UpstreamAddress) -> None:
         boundary = token_hex(24)  # past guessing, so that no body can hold it
         self._head = (
-            f"POST {address.base_path}/api/v1/process HTTP/1.1\r\n"
+            f"POST {address.base_path}{PROCESS} HTTP/1.1\r\n"
             f"Host: {address.host_header}\r\n"
             f"User-Agent: speech-gateway/{__version__}\r\n"
             "Accept-Encoding: identity\r\n"
@@ -33,14 +36,13 @@ class CallTemplate:
         self.after_media = f"\r\n--{boundary}--\r\n".encode()
 
     @staticmethod
-    def own_headers(request_id: str, traceparent: str, authorization: str) -> bytes:
+    def own_headers(request_id: str, trace: TraceContext | None, authorization: str) -> bytes:
         """Return the header lines that differ from call to call; their values are known to be
         valid.
 
         Authorization is a whole line, or empty.
         """
-        trace = f"traceparent: {traceparent}\r\n" if traceparent else ""
-        return f"X-Request-ID: {request_id}\r\n{trace}{authorization}".encode()
+        return f"X-Request-ID: {request_id}\r\n{header_lines(trace)}{authorization}".encode()
 
     def whole(self, own_headers: bytes, media: bytes) -> list[bytes]:
         """Return a call with complete media, in the pieces in which it is to be written.

@@ -160,6 +160,8 @@ class ScriptedBackend:
     seen: int = 0
     broken: list[Exception] = field(default_factory=list)
     healthy: bool = True
+    mute: bool = False
+    """Whether what is asked beside the calls is left without an answer."""
     pages: dict[str, str] = field(default_factory=dict)
     """Statuses of what is asked, by path, where health does not decide."""
     bodies: dict[str, object] = field(default_factory=dict)
@@ -173,6 +175,9 @@ class ScriptedBackend:
             await call.begin()
             if call.is_question:
                 self.asked.append(call)
+                if self.mute:
+                    await call.until_closed()
+                    return
                 health = "200 OK" if self.healthy else "503 Service Unavailable"
                 path = call.request_line.split(" ")[1]
                 body = json.dumps(self.bodies[path]).encode() if path in self.bodies else b"ok"
@@ -188,7 +193,6 @@ class ScriptedBackend:
             raise
         finally:
             call.closed.set()
-            writer.close()
 
 
 async def answer_ogg(call: BackendCall) -> None:
@@ -221,6 +225,18 @@ def transcript(text: str, **more: object) -> bytes:
 def hears(text: str, **more: object) -> Script:
     """Return a script that hears the same in whatever comes."""
     return says(OK_CHUNKED, chunk(transcript(text, **more)), LAST_CHUNK)
+
+
+def hears_in_two(first: str, second: str) -> Script:
+    """Return a script that hears something at once, and the rest when all has come."""
+
+    async def script(call: BackendCall) -> None:
+        await call.media()
+        await call.write(OK_CHUNKED + chunk(transcript(first)))
+        await call.whole_media()
+        await call.write(chunk(transcript(second)) + LAST_CHUNK)
+
+    return script
 
 
 def hold(backend: ScriptedBackend, said: bytes = answer(b"done")) -> asyncio.Event:
@@ -263,6 +279,8 @@ async def scripted_backend(
         task = asyncio.create_task(backend.serve(reader, writer))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        # not by the task itself: one that is cancelled before it begins does nothing at all
+        task.add_done_callback(lambda _: writer.close())
 
     if listener is None:
         listener = socket.create_server(("127.0.0.1", 0))

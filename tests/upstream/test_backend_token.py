@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from speech_gateway import health
 from speech_gateway.config import watched_file
-from speech_gateway.upstream import health_check
+from speech_gateway.upstream import backend_monitor, health_check
 from speech_gateway.upstream.bearer_token import BearerToken
 from tests.support.audio import opus_speech
 from tests.support.backend import BackendCall, Script, ScriptedBackend, answer, says
@@ -17,6 +16,8 @@ from tests.support.client import Response
 from tests.support.gateway import Served, serving
 from tests.support.openai_api import FORM, JSON, ORDER, SPEECH_PATH, TRANSCRIPTIONS_PATH, form
 from tests.support.polling import until
+
+pytestmark = pytest.mark.usefixtures("unwatched")
 
 OLD, NEW = "token-of-yesterday", "token-of-today"
 INSIDE = b"the role may not use core::file_reader"
@@ -48,11 +49,11 @@ def wants(token: str, status: str = "401 Unauthorized") -> Script:
 
 
 @pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have files looked at, and the backend asked, without the usual pauses."""
     monkeypatch.setattr(watched_file, "CHECK_INTERVAL", 0.01)
     monkeypatch.setattr(watched_file, "SETTLE_TIME", 0.01)
-    monkeypatch.setattr(health, "CACHE_SECONDS", 0.0)
+    monkeypatch.setattr(backend_monitor, "CACHE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -177,7 +178,8 @@ async def test_without_traffic_it_asks_whether_the_token_is_good_again(
     backend.pages[NODES] = "200 OK"
 
     assert await readyz(on_file) == READY
-    assert backend.asked[0].headers["authorization"] == f"Bearer {OLD}"
+    (asked, *_) = [call for call in backend.asked if NODES in call.request_line]
+    assert asked.headers["authorization"] == f"Bearer {OLD}"
     assert backend.seen == 1
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from speech_gateway.errors import UpstreamError, UpstreamTimeoutError
 from speech_gateway.timeout_checker import TimeoutChecker
+from speech_gateway.upstream.backend_state import SignsOfLife
 from speech_gateway.upstream.connection import UpstreamConnection
 from speech_gateway.upstream.flow_control import HIGH_WATER
 
@@ -55,7 +56,7 @@ def transport() -> Recorded:
 
 @pytest.fixture
 async def connection(checker: TimeoutChecker, transport: Recorded) -> UpstreamConnection:
-    connection = UpstreamConnection(0.2, checker)
+    connection = UpstreamConnection(0.2, checker, SignsOfLife())
     connection.begin(transport)
     connection.send(b"POST / HTTP/1.1\r\n")
     return connection

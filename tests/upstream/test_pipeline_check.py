@@ -13,6 +13,8 @@ from tests.support.gateway import Served
 from tests.support.polling import until
 from tests.support.program import program
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 NODES, VALIDATE = "/api/v1/schema/nodes", "/api/v1/validate"
 KINDS = [kind for name in ("tts", "stt") for kind in packaged(name).kinds()]
 
@@ -118,7 +120,7 @@ async def test_a_verdict_of_nonsense_breaks_nothing(
 async def test_the_backend_is_not_asked_again_within_a_minute(
     gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.health.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("speech_gateway.upstream.backend_monitor.CACHE_SECONDS", 0.0)
     backend.bodies = {NODES: ALL_NODES}
 
     for _ in range(3):
@@ -130,7 +132,7 @@ async def test_the_backend_is_not_asked_again_within_a_minute(
 async def test_a_backend_that_was_gone_is_asked_again(
     gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.health.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("speech_gateway.upstream.backend_monitor.CACHE_SECONDS", 0.0)
     backend.bodies = {NODES: ALL_NODES[1:]}
     assert (await readyz(gateway))[0] == 503
 
@@ -145,7 +147,7 @@ async def test_a_backend_that_was_gone_is_asked_again(
 async def test_a_pipeline_that_was_mended_is_noticed_after_a_while(
     gateway: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("speech_gateway.health.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("speech_gateway.upstream.backend_monitor.CACHE_SECONDS", 0.0)
     backend.bodies = {NODES: ALL_NODES[1:]}
     assert (await readyz(gateway))[0] == 503
 
@@ -231,7 +233,7 @@ async def test_warnings_are_told_once(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("speech_gateway.health.CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("speech_gateway.upstream.backend_monitor.CACHE_SECONDS", 0.0)
     monkeypatch.setattr(pipeline_check, "KNOWN_FOR", 0.0)
     warning = {"message": "Unknown parameter 'sped'"}
     backend.bodies = {NODES: ALL_NODES, VALIDATE: {"valid": True, "warnings": [warning]}}
