@@ -21,6 +21,8 @@ class Api:
     """Refusals of paths that begin so are in this API's form, also where there is no endpoint."""
     free_paths: Sequence[str] = ()
     """Paths that begin so can be read without a client key."""
+    free_pages: Sequence[str] = ()
+    """The same, of these paths alone."""
 
     def format_error(self, refusal: web.Response) -> web.Response:
         """Return a refusal in the form that this API's clients read."""
@@ -28,6 +30,9 @@ class Api:
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes to app, and what their handlers share."""
+
+    def add_fallbacks(self, app: web.Application) -> None:
+        """Add the routes for what no API has a route for."""
 
 
 def add_route(app: web.Application, path: str, handler: Handler, name: str | None = None) -> None:

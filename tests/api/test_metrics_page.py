@@ -23,7 +23,7 @@ class CountingMetrics(Metrics):
 
 
 async def test_scrapers_that_wait_at_the_same_time_share_a_page() -> None:
-    metrics = CountingMetrics(slots=1, process=False)
+    metrics = CountingMetrics(process=False)
     page = MetricsPage(metrics)
 
     answers = await asyncio.gather(*(page.answer("") for _ in range(100)))
@@ -33,7 +33,7 @@ async def test_scrapers_that_wait_at_the_same_time_share_a_page() -> None:
 
 
 async def test_each_format_is_a_page_of_its_own() -> None:
-    page = MetricsPage(CountingMetrics(slots=1, process=False))
+    page = MetricsPage(CountingMetrics(process=False))
     openmetrics = "application/openmetrics-text; version=1.0.0"
 
     text, other = await asyncio.gather(page.answer(""), page.answer(openmetrics))
@@ -45,7 +45,7 @@ async def test_each_format_is_a_page_of_its_own() -> None:
 
 
 async def test_a_scrape_after_a_page_gets_a_new_one() -> None:
-    page = MetricsPage(CountingMetrics(slots=1, process=False))
+    page = MetricsPage(CountingMetrics(process=False))
 
     first = await page.answer("")
     second = await page.answer("")
@@ -54,7 +54,7 @@ async def test_a_scrape_after_a_page_gets_a_new_one() -> None:
 
 
 async def test_a_scraper_that_leaves_takes_nobodys_page_along() -> None:
-    page = MetricsPage(CountingMetrics(slots=1, process=False))
+    page = MetricsPage(CountingMetrics(process=False))
     leaving = asyncio.create_task(page.answer(""))
     staying = asyncio.create_task(page.answer(""))
     await asyncio.sleep(0)  # both wait

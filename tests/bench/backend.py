@@ -54,6 +54,9 @@ class BenchBackend(asyncio.Protocol):
             self._head += data
             if _HEAD_END not in self._head:
                 return
+            if self._head.startswith(b"GET "):
+                self._tell_its_health()
+                return
             data = self._begin()
         if self._awaited is None:
             self._end = (self._end + data)[-len(_LAST_CHUNK) :]  # it may come in two
@@ -67,6 +70,11 @@ class BenchBackend(asyncio.Protocol):
     def resume_writing(self) -> None:
         if self._endless:
             self._flood()
+
+    def _tell_its_health(self) -> None:
+        assert self._transport is not None
+        self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self._head.clear()
 
     def _begin(self) -> bytes:
         """Take note of the request; return what of its body came with its head."""

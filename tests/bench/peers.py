@@ -57,7 +57,7 @@ class Peer:
 async def peers() -> AsyncIterator[list[Peer]]:
     """Run the gateway, HAProxy and the backend until the block ends."""
     async with AsyncExitStack() as stack:
-        backend = await _started(
+        backend = await started(
             stack, sys.executable, "-m", "tests.bench.backend", core=LOAD_CORE, pipe=True
         )
         assert backend.stdout is not None
@@ -71,7 +71,7 @@ async def peers() -> AsyncIterator[list[Peer]]:
 
 async def _gateway(stack: AsyncExitStack, backend_port: int) -> Peer:
     port = free_port()
-    process = await _started(
+    process = await started(
         *(stack, sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
         *("--skit-url", f"http://127.0.0.1:{backend_port}", *GATEWAY_FLAGS),
         core=PROXY_CORE,
@@ -85,14 +85,15 @@ async def _haproxy(stack: AsyncExitStack, backend_port: int) -> Peer:
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     config = Path(folder) / "haproxy.cfg"
     config.write_text(HAPROXY_CONFIG.format(port=port, backend_port=backend_port))
-    process = await _started(stack, "haproxy", "-db", "-f", str(config), core=PROXY_CORE)
+    process = await started(stack, "haproxy", "-db", "-f", str(config), core=PROXY_CORE)
     await until_it_listens(port)
     return Peer("haproxy", process.pid, port)
 
 
-async def _started(
+async def started(
     stack: AsyncExitStack, *argv: str, core: int, pipe: bool = False
 ) -> asyncio.subprocess.Process:
+    """Return a process on one core, which ends with the stack."""
     log = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 - the stack closes it
     process = await asyncio.create_subprocess_exec(
         *argv,

@@ -13,11 +13,14 @@ from speech_gateway.upstream.idle_pool import IDLE_TIMEOUT
 from tests.soak.backend import SoakBackend
 from tests.soak.books import Books
 from tests.soak.clients import speak
+from tests.soak.live_clients import live_speaker
 from tests.soak.mix import MIX
 from tests.soak.openai_clients import large_upload, stops_in_its_upload
 from tests.soak.process import Gateway, gateway_before
+from tests.soak.wyoming_clients import wyoming_speaker
 from tests.support.client import Response
 from tests.support.polling import until
+from tests.support.realtime import speech
 
 SEED = 20260101
 CLIENTS = 150
@@ -69,7 +72,7 @@ async def load(books: Books, chance: random.Random, *, seconds: float, most: int
 
 async def fill_slots(books: Books) -> None:
     """Have large uploads in all slots at once: what they take for a moment is no growth later."""
-    for client in (large_upload, stops_in_its_upload) * 2:
+    for client in (large_upload, stops_in_its_upload, live_speaker, wyoming_speaker) * 2:
         await asyncio.gather(*(client(books, next(books.numbers)) for _ in range(SLOTS)))
 
 
@@ -83,7 +86,7 @@ async def soak(seconds: float) -> bool:
     server = await loop.create_server(lambda: SoakBackend(books), "127.0.0.1", 0, backlog=1024)
     chance = random.Random(SEED)
     async with gateway_before(server.sockets[0].getsockname()[1], *FLAGS) as gateway:
-        books.port = gateway.port
+        books.port, books.wyoming_port = gateway.port, gateway.wyoming_port
         await load(books, chance, seconds=seconds, most=WARM_UP_REQUESTS)
         await fill_slots(books)
         await settled(gateway)
@@ -106,6 +109,7 @@ async def balanced(gateway: Gateway, books: Books, before: Stock) -> bool:
     counted = await gateway.sample("gateway_requests_total")
     waiting = await gateway.sample("gateway_waiting_requests")
     inflight = await gateway.sample("gateway_inflight_requests")
+    sockets = await gateway.sample("gateway_live_sockets")
     after = await Stock.take(gateway)
     grown = after.memory - before.memory
     wrong = books.wrong + books.failed
@@ -118,6 +122,7 @@ async def balanced(gateway: Gateway, books: Books, before: Stock) -> bool:
             report("counted", counted, f"{books.sent:,} sent", counted == books.sent),
             report("in flight", inflight, "0", not inflight),
             report("waiting", waiting, "0", not waiting),
+            report("live sockets", sockets, "0", not sockets),
             report(
                 "open files", after.files, f"{before.files} before", after.files <= before.files
             ),
@@ -161,6 +166,7 @@ def report(what: str, found: float, expected: str, right: bool) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=60.0)
+    speech()  # while nobody waits for the loop
     return 0 if uvloop.run(soak(parser.parse_args().seconds)) else 1
 
 

@@ -9,6 +9,10 @@ from tests.support.ogg import cut_at_pages
 from tests.support.streamkit import streamkit_speech, without_sound
 
 _ID = re.compile(rb"X-Request-ID: ([a-z]+)-(-?\d+)")
+_WITHOUT_ID = re.compile(rb"X-StreamKit-Service: (tts|stt)\r\n")
+"""Of clients that give no ids: Wyoming's."""
+KINDS = {b"tts": "voice", b"stt": "hear"}
+"""What they get."""
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: audio/ogg\r\nTransfer-Encoding: chunked\r\n\r\n"
 PIECES = 12
 HEAD_BYTES = 4096
@@ -53,6 +57,9 @@ class SoakBackend(asyncio.Protocol):
         if self._number is not None:
             return
         self._data += data
+        if self._data.startswith(b"GET ") and self._data.endswith(b"\r\n\r\n"):
+            self._tell_its_health()
+            return
         match = _ID.search(self._data[:HEAD_BYTES])
         if (
             len(self._data) > 2 * MAX_HELD_BYTES
@@ -62,10 +69,18 @@ class SoakBackend(asyncio.Protocol):
         if match and (whole or match[1] == b"early"):
             self._number = int(match[2])
             self._answer(match[1].decode(), self._number)
+        elif not match and whole and (service := _WITHOUT_ID.search(self._data[:HEAD_BYTES])):
+            self._number = 0
+            self._answer(KINDS[service[1]], self._number)
 
     def resume_writing(self) -> None:
         if self._flooding:
             self._flood()
+
+    def _tell_its_health(self) -> None:
+        if self._transport is not None:
+            self._transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            self._data.clear()
 
     def _answer(self, kind: str, number: int) -> None:
         transport = self._transport

@@ -13,6 +13,7 @@ class Books:
     """What was sent, and what came of it."""
 
     port: int
+    wyoming_port: int = 0
     seen: dict[int, asyncio.Event] = field(default_factory=dict)
     """For who waits for it, by request: set when the backend has its call."""
     gone: dict[int, asyncio.Event] = field(default_factory=dict)

@@ -27,6 +27,7 @@ from tests.soak.hostile import (
     unbelievable_length,
     wants_to_be_asked,
 )
+from tests.soak.live_clients import live_leaver, live_speaker
 from tests.soak.openai_clients import (
     large_upload,
     muted_speech,
@@ -34,6 +35,12 @@ from tests.soak.openai_clients import (
     stops_in_its_upload,
     too_large_an_upload,
     transcription,
+)
+from tests.soak.wyoming_clients import (
+    wyoming_junk,
+    wyoming_leaver,
+    wyoming_speaker,
+    wyoming_writer,
 )
 
 MIX: list[tuple[float, Client]] = [
@@ -66,6 +73,12 @@ MIX: list[tuple[float, Client]] = [
     (0.3, large_upload),
     (0.3, too_large_an_upload),
     (1, stops_in_its_upload),
+    (0.5, live_speaker),
+    (0.5, live_leaver),
+    (2, wyoming_speaker),
+    (2, wyoming_writer),
+    (1, wyoming_leaver),
+    (1, wyoming_junk),
     # Rare, for each takes a slot or a client for as long as a timeout.
     (0.05, stalled_upload),
     (0.05, stalled_reader),

@@ -18,8 +18,11 @@ FORBIDDEN = re.compile(r"never retrieved|was destroyed|Traceback|Unhandled|never
 class Gateway:
     """The gateway under load: a process of its own, its log in a file."""
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path, port: int) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: Path, port: int, wyoming_port: int
+    ) -> None:
         self._process, self._log, self.port = process, log, port
+        self.wyoming_port = wyoming_port
 
     async def page(self, path: str) -> str:
         async with await connect(self.port) as client:
@@ -49,18 +52,20 @@ class Gateway:
 @asynccontextmanager
 async def gateway_before(backend_port: int, *flags: str) -> AsyncIterator[Gateway]:
     """Run a gateway until the block ends."""
-    port = free_port()
+    port, wyoming_port = free_port(), free_port()
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         with log.open("w") as out:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "speech_gateway", "--listen", f"127.0.0.1:{port}"),
+                *("--wyoming-listen", f"127.0.0.1:{wyoming_port}"),
                 *("--skit-url", f"http://127.0.0.1:{backend_port}", *flags),
                 stderr=out,
             )
-        gateway = Gateway(process, log, port)
+        gateway = Gateway(process, log, port, wyoming_port)
         try:
-            await until_it_listens(port)
+            for each in (port, wyoming_port):
+                await until_it_listens(each)
             yield gateway
         finally:
             await gateway.stopped()

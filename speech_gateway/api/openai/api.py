@@ -3,16 +3,12 @@
 from aiohttp import web
 
 from ...config.settings import Settings
-from ...media.workers.pool import WorkerPool
-from ...metrics import METRICS
-from ...pipelines import voices
-from ...upstream.client import UPSTREAM_CLIENT
+from ...pipelines.voices import Voices
 from ..base import Api, add_route
 from ..pages import add_page
 from . import model_lists
 from .audio_endpoints import SPEECH, SPEECH_BY_GET, TRANSCRIPTIONS, TRANSLATIONS, UPLOADS
 from .error_format import as_openai
-from .resources import RESOURCES, Resources
 from .speech import speech
 from .speech_request import ReadSpeechRequest, max_bytes
 from .transcriptions import transcriptions
@@ -25,8 +21,6 @@ PAGES = {
     "/v1/audio/voices": model_lists.voices,
     "/v1/audio/speech/voices": model_lists.voices,
 }
-JOBS = "speech_gateway.media.gateway_jobs"
-"""Named, not imported: it imports the codecs, which are for the media workers alone."""
 OPTIONAL_SLASH = "{slash:/?}"
 WITHOUT_PREFIX = ("/audio/{path:.*}", "/models{path:.*}")
 """Paths that clients request when their base URL lacks the /v1 at its end."""
@@ -42,10 +36,7 @@ class OpenAIApi(Api):
         """Return a refusal in OpenAI's form."""
         return as_openai(refusal)
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        packaged = voices.BUNDLED if settings.skit_url is None else voices.PACKAGED
-        self._voices = settings.voices or voices.load(packaged=packaged)
+    def __init__(self, settings: Settings, voices: Voices) -> None:
         self.endpoints = (SPEECH_BY_GET if settings.speech_by_get else SPEECH, *UPLOADS)
         self.body_limits = {SPEECH.path: max_bytes(settings.max_speech_input)}
         for upload in UPLOADS:
@@ -53,7 +44,7 @@ class OpenAIApi(Api):
             self.body_limits[upload.path, JSON] = max_json_bytes(settings.max_upload_bytes)
         self.steps = [
             ReadSpeechRequest(
-                self._voices,
+                voices,
                 max_characters=settings.max_speech_input,
                 timeout=settings.client_timeout,
             ),
@@ -61,22 +52,14 @@ class OpenAIApi(Api):
         ]
 
     def add_routes(self, app: web.Application) -> None:
-        """Add the routes to app, and what their handlers share."""
-        workers = WorkerPool(
-            JOBS, file_bytes=self._settings.max_upload_bytes, on_end=app[METRICS].converted
-        )
-        app.cleanup_ctx.append(workers.running)
-        app[RESOURCES] = Resources(
-            app[UPSTREAM_CLIENT],
-            self._voices,
-            workers,
-            tts=self._settings.pipelines["tts"],
-            stt=self._settings.pipelines["stt"],
-        )
+        """Add the routes to app."""
         for path, page in PAGES.items():
             add_page(app, path + OPTIONAL_SLASH, page)
         handlers = {SPEECH: speech, TRANSCRIPTIONS: transcriptions, TRANSLATIONS: transcriptions}
         for endpoint, handler in handlers.items():
             add_route(app, endpoint.path + OPTIONAL_SLASH, handler, name=endpoint.route)
+
+    def add_fallbacks(self, app: web.Application) -> None:
+        """Refuse other paths in OpenAI's form."""
         for path in ("/v1{path:(/.*)?}", *WITHOUT_PREFIX):
             add_route(app, path, model_lists.nowhere)

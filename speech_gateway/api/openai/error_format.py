@@ -8,7 +8,7 @@ from aiohttp import hdrs, web
 
 from ...media.audio_errors import BROKEN
 
-_PASSED_ON = (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.ALLOW)
+_PASSED_ON = (hdrs.RETRY_AFTER, hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.UPGRADE)
 _CODES = {
     HTTPStatus.UNAUTHORIZED: "invalid_api_key",
     HTTPStatus.NOT_FOUND: "not_found",
@@ -16,14 +16,6 @@ _CODES = {
 }
 
 log = logging.getLogger(__name__)
-
-
-class FieldError(web.HTTPBadRequest):
-    """A field of the request is wrong; the message says what would be right."""
-
-    def __init__(self, param: str, message: str) -> None:
-        super().__init__(text=f"{param}: {message}\n")
-        self.param = param
 
 
 def cannot_keep(error: OSError) -> web.HTTPException:
@@ -49,7 +41,7 @@ def error_object(message: str, status: int, param: str | None = None) -> dict[st
 def as_openai(refusal: web.Response) -> web.Response:
     """Return refusal in OpenAI's form."""
     return web.json_response(
-        {"error": _error_of(refusal)},
+        {"error": error_of(refusal)},
         status=refusal.status,
         headers={name: refusal.headers[name] for name in _PASSED_ON if name in refusal.headers},
     )
@@ -57,11 +49,12 @@ def as_openai(refusal: web.Response) -> web.Response:
 
 def error_event(refusal: web.Response) -> bytes:
     """Return the event that tells, within a stream of events, that the request failed."""
-    event = {"type": "error", "error": _error_of(refusal)}
+    event = {"type": "error", "error": error_of(refusal)}
     return b"event: error\ndata: " + json.dumps(event).encode() + b"\n\n"
 
 
-def _error_of(refusal: web.Response) -> dict[str, object]:
+def error_of(refusal: web.Response) -> dict[str, object]:
+    """Return the error object for a refusal."""
     message = (refusal.text or refusal.reason or "").strip()
     return error_object(message, _known(refusal.status), getattr(refusal, "param", None))
 

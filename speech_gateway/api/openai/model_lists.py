@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
+from ..resources import RESOURCES
 from .error_format import error_object
-from .resources import RESOURCES
 
 SPEAKING = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 LISTENING = ("whisper-1", "gpt-4o-transcribe")

@@ -11,10 +11,11 @@ from tempfile import SpooledTemporaryFile
 
 from aiohttp import web
 
+from ...errors import FieldError
 from ...media.audio_errors import BROKEN, BadAudioError, ConversionFailedError
 from ...media.workers.conversion import Conversion
 from ...tasks import cancel_and_wait
-from .error_format import FieldError, cannot_keep
+from .error_format import cannot_keep
 from .transcription_form import FILE
 from .uploads import READ_AT_ONCE, Upload
 

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from ...endpoints import READ_METHODS
+from ...errors import FieldError
 from ...exchange import EXCHANGE, Exchange
 from ...middlewares import Handler, Step
 from ...pipelines.voices import FASTEST, SLOWEST, Voices
@@ -16,7 +17,6 @@ from ...server.request_body import RequestBody
 from ...speakable_text import NoTextError, TextTooLongError, speakable
 from .audio_endpoints import SPEECH
 from .audio_formats import FORMATS, AudioFormat
-from .error_format import FieldError
 
 DEFAULT_FORMAT = "mp3"
 ESCAPED_CHARACTER = 12
@@ -103,14 +103,15 @@ def _speech_request(fields: Mapping[str, Any], voices: Voices) -> SpeechRequest:
         if not isinstance(fields.get(name), str | None):
             raise FieldError(name, "must be a string")
     return SpeechRequest(
-        voice=_voice(fields.get("voice"), voices),
-        speed=_speed(fields.get("speed"), voices),
+        voice=voice_of(fields.get("voice"), voices),
+        speed=speed_of(fields.get("speed"), voices),
         format=FORMATS[_one_of(fields, "response_format", DEFAULT_FORMAT, *FORMATS)],
         events=_one_of(fields, "stream_format", "audio", "audio", "sse") == "sse",
     )
 
 
-def _voice(voice: object, voices: Voices) -> str:
+def voice_of(voice: object, voices: Voices) -> str:
+    """Return the name of a voice, given as one or as an object with an id; raises FieldError."""
     if isinstance(voice, dict):
         voice = voice.get("id")
     if voice is None or voice == "":
@@ -121,7 +122,8 @@ def _voice(voice: object, voices: Voices) -> str:
     return name
 
 
-def _speed(speed: object, voices: Voices) -> float:
+def speed_of(speed: object, voices: Voices) -> float:
+    """Return a speed that the voices have; raises FieldError."""
     if speed is None:
         return 1.0
     if isinstance(speed, str) and _NUMBER.fullmatch(speed.strip()):

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .error_format import FieldError
-from .languages import code_of
+from ...errors import FieldError
+from ..languages import code_of
+from ..resources import GRANULARITIES
 
 VERBOSE = "verbose_json"
 FORMATS = ("json", "text", "srt", VERBOSE, "vtt")
-GRANULARITIES = "timestamp_granularities[]"
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 
 

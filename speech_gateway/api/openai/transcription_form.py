@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
+from ...errors import FieldError
 from ...server.multipart import Event, MultipartError, MultipartReader, PartBegin, PartData
-from .error_format import FieldError
 from .transcription_fields import TranscriptionFields
 
 FILE = "file"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 from aiohttp import web
@@ -15,12 +16,14 @@ from ...upstream.answer_head import Answer
 from ...upstream.call import Call
 from ...upstream.client import UPSTREAM_CLIENT
 from ...upstream.transcript_unwrapping import refuse_html
+from ..languages import AUTO
+from ..resources import RESOURCES, Resources, TranscriptionWish
+from ..transcript import MAX_BYTES, Transcript, TranscriptReader
 from .audio_endpoints import TRANSLATIONS
 from .error_format import error_event
 from .recording import Recording, WrongWishError
-from .resources import RESOURCES, TranscriptionWish
 from .server_sent_events import EVENT_STREAM
-from .transcript_formats import MAX_BYTES, Transcript, TranscriptEvents, TranscriptReader, respond
+from .transcript_formats import TranscriptEvents, respond
 from .transcription_fields import TranscriptionFields
 from .upload_start import UPLOAD, open_upload
 
@@ -61,11 +64,11 @@ async def _recognise(
     """
     resources = request.app[RESOURCES]
     translated = request[EXCHANGE].endpoint is TRANSLATIONS
-    wish = resources.wish(fields, translated=translated)
+    wish = _wish(resources, fields, translated=translated)
     await resources.check_ability(request[EXCHANGE], wish)
 
     def is_right() -> bool:
-        return resources.wish(fields, translated=translated) == wish
+        return _wish(resources, fields, translated=translated) == wish
 
     async with _calling(request, recording.pieces(is_right), wish) as call:
         early = b"" if fields.given("stream") else await _early(call, recording)
@@ -82,6 +85,17 @@ async def _recognise(
                 error_event=error_event,
             ),
         )
+
+
+def _wish(
+    resources: Resources, fields: TranscriptionFields, *, translated: bool
+) -> TranscriptionWish:
+    """Return what the fields that have come so far ask of the pipeline."""
+    language = fields.language
+    if translated and language is None:
+        language = AUTO  # who has speech translated seldom speaks what the pipeline expects
+    wish = resources.wish_for_language(language)
+    return replace(wish, words=fields.wants_words, translated=translated)
 
 
 async def _early(call: Call, recording: Recording) -> bytes:
@@ -117,7 +131,7 @@ async def _whole(
     reader = TranscriptReader(transcript)
     answer = await call.answer()
     if answer.status >= web.HTTPBadRequest.status_code:
-        return await backend_error(request, call, answer)
+        return await backend_error(request[EXCHANGE], call, answer)
     reader.feed(early)
     while piece := await call.read():
         reader.feed(piece)

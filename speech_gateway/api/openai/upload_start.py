@@ -6,8 +6,8 @@ from ...config.settings import SETTINGS
 from ...exchange import EXCHANGE
 from ...middlewares import Handler, Step
 from ...server.request_body import RequestBody
+from ..resources import RESOURCES
 from .audio_endpoints import UPLOADS
-from .resources import RESOURCES
 from .transcription_form import FIELD_LIMIT, TranscriptionForm
 from .uploads import FormUpload, JsonUpload, Upload
 

@@ -10,8 +10,9 @@ from typing import IO, Any, Protocol
 
 from aiohttp import web
 
+from ...errors import FieldError
 from ...server.request_body import RequestBody, too_large
-from .error_format import FieldError, cannot_keep
+from .error_format import cannot_keep
 from .transcription_fields import TranscriptionFields
 from .transcription_form import TranscriptionForm
 

@@ -13,6 +13,8 @@ from tests.support.gateway import Served
 from tests.support.openai_api import FORM, Fields, error_of, form, send_form
 from tests.upstream.test_pipeline_check import ALL_NODES, NODES, node
 
+pytestmark = pytest.mark.usefixtures("unwatched")
+
 TRANSLATIONS_PATH = "/v1/audio/translations"
 AUDIO = opus_speech(1.0)
 ABLE = [

@@ -67,7 +67,7 @@ def with_fault(backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch, tmp_pa
     def serve(patch: str) -> AbstractAsyncContextManager[Served]:
         (tmp_path / "faulty_jobs.py").write_text(f"{FAULTY_JOBS}{indent(patch, '    ')}")
         monkeypatch.syspath_prepend(tmp_path)  # which the media workers' server is told
-        monkeypatch.setattr("speech_gateway.api.openai.api.JOBS", "faulty_jobs")
+        monkeypatch.setattr("speech_gateway.api.resources.JOBS", "faulty_jobs")
         return serving(backend.url, "--openai")
 
     return serve

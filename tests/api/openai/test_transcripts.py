@@ -7,12 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speech_gateway.api.openai.transcript_formats import (
-    Transcript,
-    TranscriptEvents,
-    TranscriptReader,
-    respond,
-)
+from speech_gateway.api.openai.transcript_formats import TranscriptEvents, respond
+from speech_gateway.api.transcript import Transcript, TranscriptReader
 from speech_gateway.errors import UpstreamError
 
 

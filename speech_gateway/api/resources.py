@@ -1,4 +1,4 @@
-"""What all requests to OpenAI's API share."""
+"""What all requests share that name a voice or a language: of OpenAI's API, and of Wyoming."""
 
 import asyncio
 from collections import OrderedDict
@@ -7,17 +7,21 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ...errors import UpstreamError, as_http
-from ...exchange import Exchange
-from ...media.workers.pool import WorkerPool
-from ...pipelines import Pipeline
-from ...pipelines.voices import Voices
-from ...upstream.client import UpstreamClient
-from ...upstream.request_format import CallTemplate
-from .error_format import FieldError
+from ..config.settings import Settings
+from ..errors import FieldError, UpstreamError, as_http
+from ..exchange import Exchange
+from ..media.workers.pool import WorkerPool
+from ..metrics import METRICS
+from ..pipelines import Pipeline, voices
+from ..pipelines.voices import Voices
+from ..upstream.client import UPSTREAM_CLIENT, UpstreamClient
+from ..upstream.request_format import CallTemplate
 from .languages import AUTO
-from .transcription_fields import GRANULARITIES, TranscriptionFields
 
+JOBS = "speech_gateway.media.gateway_jobs"
+"""Named, not imported: it imports the codecs, which are for the media workers alone."""
+GRANULARITIES = "timestamp_granularities[]"
+"""The field of a request that asks for words with their times."""
 MAX_TEMPLATES = 256
 """Call templates that are kept, by voice and speed, or by what is asked of a transcription."""
 
@@ -70,16 +74,11 @@ class Resources:
         """Return the template of calls that transcribe as a client wishes."""
         return self._template(("stt", wish), self._stt, wish.params())
 
-    def wish(self, fields: TranscriptionFields, *, translated: bool) -> TranscriptionWish:
-        """Return what the fields that have come so far ask of the pipeline."""
-        language = fields.language
-        if translated and language is None:
-            language = AUTO  # who has speech translated seldom speaks what the pipeline expects
-        return TranscriptionWish(
-            language=None if language == self._language else language,
-            words=fields.wants_words,
-            translated=translated,
-        )
+    def wish_for_language(self, *languages: str | None) -> TranscriptionWish:
+        """Return the wish that one of languages be heard; none is what the pipeline expects."""
+        if self._language in languages or not any(languages):
+            return TranscriptionWish()
+        return TranscriptionWish(language=languages[0] if len(languages) == 1 else AUTO)
 
     async def check_ability(self, exchange: Exchange, wish: TranscriptionWish) -> None:
         """Refuse what the backend cannot do.
@@ -119,4 +118,23 @@ class Resources:
         return template
 
 
-RESOURCES = web.AppKey("openai_resources", Resources)
+RESOURCES = web.AppKey("resources", Resources)
+
+
+def voices_of(settings: Settings) -> Voices:
+    """Return the voices that clients may name."""
+    packaged = voices.BUNDLED if settings.skit_url is None else voices.PACKAGED
+    return settings.voices or voices.load(packaged=packaged)
+
+
+def add_resources(app: web.Application, settings: Settings, known: Voices) -> None:
+    """Add the resources to app, and run the media workers with it."""
+    workers = WorkerPool(JOBS, file_bytes=settings.max_upload_bytes, on_end=app[METRICS].converted)
+    app.cleanup_ctx.append(workers.running)
+    app[RESOURCES] = Resources(
+        app[UPSTREAM_CLIENT],
+        known,
+        workers,
+        tts=settings.pipelines["tts"],
+        stt=settings.pipelines["stt"],
+    )

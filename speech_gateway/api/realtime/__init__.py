@@ -1,0 +1,1 @@
+"""OpenAI's realtime API: live transcription, and speech, over a websocket."""

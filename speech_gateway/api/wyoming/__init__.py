@@ -1,0 +1,1 @@
+"""Wyoming, the protocol of Home Assistant's voice assistants: JSON lines and raw audio over TCP."""
