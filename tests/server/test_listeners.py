@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from speech_gateway.config.addresses import MAX_SOCKET_PATH, ListenAddress
-from speech_gateway.errors import StartupError
 from speech_gateway.server.listeners import Bounds, Listener, listen
+from speech_gateway.startup_error import StartupError
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect, connect_to_file
 from tests.support.gateway import Served, serving

@@ -6,7 +6,6 @@ import re
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 
 import pytest
 
@@ -14,25 +13,36 @@ from tests.support import systemd
 from tests.support.backend import (
     OK_CHUNKED,
     BackendCall,
-    ScriptedBackend,
     chunk,
+    hears,
     says,
-    scripted_backend,
 )
-from tests.support.client import RawClient
+from tests.support.client import RawClient, connect
 from tests.support.documents import OPERATING
+from tests.support.network import GATEWAY_ADDRESS
 from tests.support.openai_api import order, send_form
-from tests.support.systemd import CREDENTIALS, PYTHON, UNITS, Host
+from tests.support.polling import until
+from tests.support.realtime import speech
+from tests.support.service import (
+    CONFIG,
+    FAILED,
+    PORT,
+    PREFIX,
+    SERVICE,
+    SOCKET,
+    Service,
+    install,
+    service_on,
+)
+from tests.support.systemd import CREDENTIALS, UNIT_PATH, UNITS, Host
+from tests.support.wyoming import WyomingClient
 
-PREFIX = "/opt/speech-gateway"
-CONFIG = "/etc/speech-gateway"
-SERVICE, SOCKET = "speech-gateway.service", "speech-gateway.socket"
-PORT = 8080
+WYOMING_PORT, METRICS_PORT = 10300, 9100
 MISSING = systemd.MISSING or systemd.python_missing()
 
 pytestmark = [
     pytest.mark.skipif(bool(MISSING), reason=MISSING),
-    pytest.mark.timeout(120),  # the first of them installs
+    pytest.mark.timeout(300),  # the first of them installs
 ]
 
 
@@ -44,71 +54,12 @@ def host() -> Iterator[Host]:
         yield booted
 
 
-def install(host: Host) -> str:
-    return host.make("install", f"PREFIX={PREFIX}", f"PYTHON={PYTHON}")
-
-
-@dataclass
-class Service:
-    """The installed gateway, in front of a scripted backend on the same host."""
-
-    host: Host
-    backend: ScriptedBackend
-
-    def configure(self, environment: str = "", unit: str = "") -> None:
-        """Set environment variables and lines of the unit's [Service], for one test."""
-        url = "" if "SKIT_URL" in environment else f"SKIT_URL={self.backend.url}\n"
-        self.host.write(f"{CONFIG}/environment", url + environment)
-        self.host.write(f"{UNITS}/{SERVICE}.d/test.conf", f"[Service]\n{unit}\n")
-        self.host.run("systemctl", "daemon-reload")
-
-    def control(self, verb: str, unit: str = SERVICE) -> None:
-        self.host.run("systemctl", verb, unit)
-
-    async def control_meanwhile(self, verb: str) -> None:
-        await asyncio.to_thread(self.control, verb)
-
-    def show(self, what: str) -> str:
-        return self.host.show(SERVICE, what)
-
-    def journal(self) -> str:
-        return self.host.run("journalctl", "--no-pager", "-o", "cat", "-u", SERVICE)
-
-    async def until(self, what: str, value: str) -> None:
-        """Wait until a property of the unit has a value."""
-        async with asyncio.timeout(30):
-            while await asyncio.to_thread(self.show, what) != value:
-                await asyncio.sleep(0.05)  # only asking tells
-
-    async def connect(self) -> RawClient:
-        sock = self.host.machine.socket()
-        sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", PORT))
-        return RawClient(*await asyncio.open_connection(sock=sock))
-
-    async def speak(self, text: bytes = b"Hello.") -> bytes:
-        async with asyncio.timeout(30), await self.connect() as client:
-            client.request("POST", "/tts", body=text)
-            response = await client.response()
-            assert (response.status, response.whole) == (200, True), response
-            return response.body
-
-
-@asynccontextmanager
-async def service_on(host: Host) -> AsyncIterator[Service]:
-    listener = host.machine.socket()
-    listener.bind(("127.0.0.1", 0))
-    listener.listen()
-    async with scripted_backend(listener=listener) as backend:
-        yield Service(host, backend)
-
-
 @pytest.fixture
 async def service(host: Host) -> AsyncIterator[Service]:
     async with service_on(host) as installed:
         installed.configure()
         yield installed
-        host.run("systemctl", "stop", SOCKET, SERVICE)
+        host.run("systemctl", "stop", SOCKET, SERVICE, FAILED)
         host.run("systemctl", "reset-failed", SOCKET, SERVICE, check=False)
         host.remove(f"{UNITS}/{SERVICE}.d/test.conf")
 
@@ -136,8 +87,9 @@ async def stream(service: Service) -> AsyncIterator[tuple[RawClient, asyncio.Eve
 
 
 async def test_the_units_are_clean_and_hardened(host: Host) -> None:
-    units = f"{UNITS}/{SERVICE}", f"{UNITS}/{SOCKET}"
-    told = host.run("sh", "-c", f"systemd-analyze verify --man=no {' '.join(units)} 2>&1")
+    units = [f"{UNITS}/{unit}" for unit in (SERVICE, SOCKET, FAILED)]
+    verify = f"SYSTEMD_UNIT_PATH={UNIT_PATH} systemd-analyze verify --man=no {' '.join(units)}"
+    told = host.run("sh", "-c", f"{verify} 2>&1")
     # --threshold is tenfold; more makes it fail
     exposure = host.run("systemd-analyze", "security", "--threshold=15", "--no-pager", SERVICE)
 
@@ -182,6 +134,25 @@ async def test_media_workers_have_their_own_sandbox_in_that_one(service: Service
     assert "media workers" not in journal
 
 
+async def test_wyoming_is_served_and_announced_in_the_sandbox(service: Service) -> None:
+    machine = service.host.machine
+    machine.ip("link", "add", "house", "type", "veth", "peer", "name", "garden")
+    machine.ip("addr", "add", f"{GATEWAY_ADDRESS}/24", "dev", "house")
+    for end in ("house", "garden"):
+        machine.ip("link", "set", end, "up")
+    service.configure(
+        f"GATEWAY_WYOMING_LISTEN=0.0.0.0:{WYOMING_PORT}\nGATEWAY_WYOMING_ANNOUNCE=true\n"
+    )
+    service.backend.script = hears("The quick brown fox.")
+    service.control("start")
+
+    raw = await connect(WYOMING_PORT, host=GATEWAY_ADDRESS, sock=machine.socket())
+    async with raw:
+        assert await WyomingClient(raw).transcribe(speech()) == "The quick brown fox."
+    await until(lambda: "Wyoming is announced" in service.journal(), 30)
+    assert f"at {GATEWAY_ADDRESS}" in service.journal()
+
+
 async def test_the_first_connection_starts_the_gateway(service: Service) -> None:
     service.control("start", SOCKET)
     assert service.show("ActiveState") == "inactive"
@@ -205,6 +176,28 @@ async def test_the_journal_has_the_levels_as_priorities(service: Service) -> Non
     assert lines[-2]["MESSAGE"].startswith("speech_gateway.middlewares.request_log: POST /tts")
 
 
+async def test_the_journal_has_fields_to_select_by(service: Service) -> None:
+    service.control("start")
+    await service.speak()
+    service.backend.script = says(then="resets")
+    async with await service.connect() as client:
+        client.request("POST", "/tts", {"X-Request-ID": "the-failed-one"}, b"Hello.")
+        await client.response()
+
+    def selected(*fields: str) -> list[dict[str, str]]:
+        words = ("journalctl", "-o", "json", "--no-pager", "-b", "-u", SERVICE, *fields)
+        return [json.loads(line) for line in service.host.run(*words).splitlines()]
+
+    failed = selected("SPEECH_GATEWAY_CODE=502", "SPEECH_GATEWAY_REQUEST_ID=the-failed-one")
+    assert len(failed) == 1
+    assert failed[0]["SPEECH_GATEWAY_PATH"] == "/tts"
+    assert failed[0]["SPEECH_GATEWAY_WHY"].startswith("the backend failed: ")
+    assert failed[0]["SYSLOG_IDENTIFIER"] == "speech-gateway"
+    assert failed[0]["_TRANSPORT"] == "journal"
+    line = next(line for line in service.journal().splitlines() if "the-failed-one" in line)
+    assert line.startswith("speech_gateway.middlewares.request_log: POST /tts ended with 502 ")
+
+
 async def test_the_token_is_a_credential(service: Service) -> None:
     service.host.write(f"{CREDENTIALS}/speech-gateway.token", "s3cret\n")
     try:
@@ -216,6 +209,89 @@ async def test_the_token_is_a_credential(service: Service) -> None:
     assert service.backend.calls.get_nowait().headers["authorization"] == "Bearer s3cret"
 
 
+async def test_a_token_that_has_changed_is_taken_at_once(service: Service) -> None:
+    token = f"{CREDENTIALS}/speech-gateway.token"
+    service.host.write(token, "first\n")
+    try:
+        service.control("start")
+        service.host.write(token, "second\n")
+
+        async def shown() -> str:
+            await service.speak()
+            return service.backend.calls.get_nowait().headers["authorization"]
+
+        assert await until(shown, 30, equals="Bearer second")
+    finally:
+        service.host.remove(token)
+    assert service.show("NRestarts") == "0"
+
+
+async def test_a_first_token_is_taken_at_once(service: Service) -> None:
+    service.control("start")
+    await service.speak()
+    assert "authorization" not in service.backend.calls.get_nowait().headers
+
+    try:
+        service.host.write(f"{CREDENTIALS}/speech-gateway.token", "first\n")
+
+        async def shown() -> str | None:
+            await service.speak()
+            return service.backend.calls.get_nowait().headers.get("authorization")
+
+        assert await until(shown, 30, equals="Bearer first")
+    finally:
+        service.host.remove(f"{CREDENTIALS}/speech-gateway.token")
+
+
+async def test_a_token_that_was_mended_leaves_nothing_to_complain_of(service: Service) -> None:
+    token = f"{CREDENTIALS}/speech-gateway.token"
+    service.host.write(token, "first\n")
+    try:
+        service.control("start")
+        service.host.write(token, "")
+        assert await until(lambda: service.show("StatusText"), 30, holds=lambda t: "failed" in t)
+
+        service.host.write(token, "second\n")
+
+        assert await until(
+            lambda: service.show("StatusText"), 30, holds=lambda t: "failed" not in t
+        )
+    finally:
+        service.host.remove(token)
+
+
+async def test_a_reload_changes_the_settings_under_a_stream(service: Service) -> None:
+    service.host.write(f"{CONFIG}/reloaded.conf", "max-tts-text-size: 10\n")
+    service.configure(f"GATEWAY_CONFIG={CONFIG}/reloaded.conf\n")
+    service.control("start")
+    pid = service.show("MainPID")
+
+    async with stream(service) as (client, release):
+        service.host.write(f"{CONFIG}/reloaded.conf", "max-tts-text-size: 100\n")
+        await service.control_meanwhile("reload")
+
+        assert await service.speak(b"a" * 100) == b"whole"
+        release.set()
+        assert await client.piece() == b"second"
+        assert await client.piece() == b""
+    assert (service.show("MainPID"), service.show("ActiveState")) == (pid, "active")
+
+
+async def test_a_reload_with_wrong_settings_fails_and_leaves_the_old_ones(service: Service) -> None:
+    service.host.write(f"{CONFIG}/reloaded.conf", "max-tts-text-size: 10\n")
+    service.configure(f"GATEWAY_CONFIG={CONFIG}/reloaded.conf\n")
+    service.control("start")
+    service.host.write(f"{CONFIG}/reloaded.conf", "max-tts-text-size: many\n")
+
+    with pytest.raises(AssertionError, match="failed"):
+        await service.control_meanwhile("reload")
+
+    assert await until(lambda: service.show("StatusText"), 30, holds=lambda told: "failed" in told)
+    assert service.show("ActiveState") == "active"
+    assert "not reloaded: max-tts-text-size" in service.journal()
+    assert await service.speak(b"a" * 10) == b"OggS-speech"
+
+
 async def test_wrong_settings_are_told_in_the_journal_and_not_tried_again(service: Service) -> None:
     service.configure("GATEWAY_MAX_CONCURRENCY=many\n")
 
@@ -225,6 +301,104 @@ async def test_wrong_settings_are_told_in_the_journal_and_not_tried_again(servic
     assert service.show("ActiveState") == "failed"
     assert service.show("NRestarts") == "0"
     assert "max-concurrency (from the environment's GATEWAY_MAX_CONCURRENCY)" in service.journal()
+
+
+CANNOT_START = [
+    pytest.param("GATEWAY_MAX_CONCURRENCY=many\n", "", id="wrong settings"),
+    pytest.param(f"PYTHONPATH={PREFIX}/broken\n", "", id="a missing module"),
+    pytest.param("", "ExecStart=\nExecStart=/opt/gone", id="no program"),
+    pytest.param("", "ReadWritePaths=/gone", id="no sandbox"),
+    pytest.param("", "LoadCredential=some:/gone", id="no credential"),
+]
+
+
+@pytest.mark.parametrize(("environment", "unit"), CANNOT_START)
+async def test_no_client_hangs_where_the_gateway_cannot_start(
+    service: Service, environment: str, unit: str
+) -> None:
+    service.host.write(f"{PREFIX}/broken/uvloop.py", "raise ImportError('no uvloop')\n")
+    service.configure(environment, unit)
+    service.control("start", SOCKET)
+
+    async with await service.connect() as client:
+        client.request("POST", "/tts", body=b"Hello.")
+        assert await client.closed()
+    await until(lambda: service.host.show(SOCKET, "ActiveState") == "inactive")
+    with pytest.raises(ConnectionRefusedError):
+        await service.connect()
+    assert (service.show("ActiveState"), service.show("NRestarts")) == ("failed", "0")
+    assert service.host.show(FAILED, "ActiveState") == "active"
+
+    service.configure()
+    service.control("start")
+    assert await service.speak() == b"OggS-speech"
+    assert service.host.show(FAILED, "ActiveState") == "inactive"
+
+
+async def test_a_start_that_fails_for_now_has_its_clients_wait(service: Service) -> None:
+    service.configure(f"GATEWAY_METRICS_LISTEN=127.0.0.1:{METRICS_PORT}\n")
+    with service.host.machine.socket() as other:
+        other.bind(("127.0.0.1", METRICS_PORT))
+        other.listen()
+        service.control("start", SOCKET)
+        speech = asyncio.create_task(service.speak())
+        await service.until("NRestarts", "1")
+
+    assert await speech == b"OggS-speech"
+
+
+async def test_a_restart_goes_on_when_the_old_gateway_has_to_be_killed(service: Service) -> None:
+    service.configure(unit="KillSignal=SIGCONT\nTimeoutStopSec=1")
+    service.control("start")
+    old = service.show("MainPID")
+
+    await service.control_meanwhile("restart")
+
+    assert await service.speak() == b"OggS-speech"
+    assert service.show("MainPID") != old
+    assert "Failed with result 'timeout'" in service.journal()
+
+
+async def test_the_check_tells_what_is_wrong_beside_the_running_gateway(service: Service) -> None:
+    service.control("start")
+    running = service.show("MainPID")
+    right = await service.check()
+    service.configure("GATEWAY_MAX_QUEUE=lots\n", "Environment=GATEWAY_MAX_CONCURRENCY=many")
+    wrong = await service.check()
+
+    assert right == (0, "speech-gateway: the settings are right")
+    assert wrong[0] == 2
+    assert "max-queue (from the environment's GATEWAY_MAX_QUEUE)" in wrong[1]
+    assert "max-concurrency (from the environment's GATEWAY_MAX_CONCURRENCY)" in wrong[1]
+    assert service.show("MainPID") == running
+    assert await service.speak() == b"OggS-speech"
+
+
+WHO = """
+import os
+raise SystemExit(f"{os.getuid()} {os.environ['CREDENTIALS_DIRECTORY']} {os.path.exists('/root/.')}")
+"""
+
+
+async def test_the_check_is_made_as_the_services_own_user_in_its_sandbox(service: Service) -> None:
+    service.host.write(f"{PREFIX}/plugins/who.py", WHO)
+    service.control("start")
+    user = service.host.run("stat", "-c", "%u", "/run/speech-gateway/").strip()
+    service.configure(f"GATEWAY_PLUGINS=who:Who\nPYTHONPATH={PREFIX}/plugins\n")
+
+    status, told = await service.check()
+
+    assert status == 2
+    assert f"{user} /run/credentials/speech-gateway-check.service False" in told
+
+
+async def test_a_sandbox_that_cannot_be_made_is_told_by_the_check(service: Service) -> None:
+    service.configure(unit="ReadWritePaths=/gone")
+
+    status, told = await service.check()
+
+    assert status == 2
+    assert "/gone: No such file or directory" in told
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["a connection each", "kept connections"])
@@ -360,14 +534,15 @@ def test_the_pauses_after_failures_grow(tmp_path_factory: pytest.TempPathFactory
 
 
 async def test_the_operators_page_can_be_followed() -> None:
-    commands = OPERATING.commands(prompt="#")
+    # test_debian_package has those of the package
+    commands = [line for line in OPERATING.commands(prompt="#") if "deb" not in line]
     told = {}
     with systemd.booted() as host:
         host.write("/run/my-token", "s3cret\n")
         async with service_on(host) as service:
             for command in commands:
                 if command.startswith("make "):
-                    host.make(*command.split()[1:], f"PYTHON={PYTHON}")
+                    host.make(*command.split()[1:])
                     continue
                 here = f"cd /run; {command.replace('http://127.0.0.1:4545', service.backend.url)}"
                 told[command] = await asyncio.to_thread(host.run, "bash", "-ec", here)

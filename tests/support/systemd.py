@@ -20,11 +20,14 @@ PYTHON = "/usr/bin/python3"
 """The sandbox hides those in people's homes."""
 BOOT_TIMEOUT = 30.0
 UNITS = "/etc/systemd/system"
+PACKAGED_UNITS = "/usr/lib/systemd/system"
+UNIT_PATH = f"{UNITS}:/run/systemd/system:{PACKAGED_UNITS}:/run/machine"
 CREDENTIALS = "/etc/credstore"
 _NAMESPACES = ("-m", "-p", "-u", "-i", "-C", "-n")
 
 # What systemd and an installation write is in memory. The units are those of this file alone: the
-# machine's own, as the one that empties /tmp, would see to files that are everybody's.
+# machine's own, as the one that empties /tmp, would see to files that are everybody's. /usr,
+# /var/cache and /var/lib are for packages.
 _BOOT = f"""
 set -e
 mount --make-rprivate /
@@ -32,9 +35,11 @@ mount --make-rshared /
 mount -t tmpfs tmpfs /run
 mount -t tmpfs tmpfs /opt
 mount -t tmpfs tmpfs /var/log
-mkdir /run/etc /run/etc/written /run/etc/work
-mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc/written,workdir=/run/etc/work /etc
-mount -t tmpfs tmpfs {UNITS}
+for folder in /etc /usr /var/cache /var/lib; do
+    mkdir -p /run/layers$folder/written /run/layers$folder/work
+    layers=lowerdir=$folder,upperdir=/run/layers$folder/written,workdir=/run/layers$folder/work
+    mount -t overlay overlay -o $layers $folder
+done
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mkdir -p /run/lock /run/machine
 for unit in sysinit basic sockets shutdown multi-user network-online umount; do
@@ -43,7 +48,10 @@ done
 for unit in .service .socket -dev-log.socket; do
     cp /lib/systemd/system/systemd-journald$unit /run/machine/
 done
-exec env -i PATH="$PATH" container=test SYSTEMD_UNIT_PATH={UNITS}:/run/machine \\
+mount -t tmpfs tmpfs {UNITS}
+mount -t tmpfs tmpfs {PACKAGED_UNITS}
+exec env -i PATH="$PATH" container=test \\
+    SYSTEMD_UNIT_PATH={UNIT_PATH} \\
     SYSTEMD_GENERATOR_PATH=/nowhere SYSTEMD_ENVIRONMENT_GENERATOR_PATH=/nowhere \\
     {SYSTEMD} --system --unit=multi-user.target --log-target=journal --show-status=no
 """
