@@ -46,11 +46,15 @@ class Haproxy(Reachable):
 
     async def states(self) -> dict[str, str]:
         """Return what HAProxy holds of each gateway: ``UP``, ``DOWN``, ``UP 1/2`` and so on."""
-        sock = self.machine.socket() if self.machine else None
-        async with await connect(self.stats_port, sock=sock) as client:
-            page = (await client.ask("GET", "/;csv")).text
+        page = await self.stats("/;csv")
         rows = csv.DictReader(page.removeprefix("# ").splitlines())
         return {row["svname"]: row["status"] for row in rows if row["pxname"] == "speech"}
+
+    async def stats(self, path: str) -> str:
+        """Return a page of what HAProxy tells of itself."""
+        sock = self.machine.socket() if self.machine else None
+        async with await connect(self.stats_port, sock=sock) as client:
+            return (await client.ask("GET", path)).text
 
     async def until(self, server: str, state: str) -> None:
         """Wait until HAProxy holds a gateway to be in a state."""

@@ -60,7 +60,7 @@ class Prometheus:
 
 
 @asynccontextmanager
-async def running_prometheus(config: Path, folder: Path) -> AsyncIterator[Prometheus]:
+async def running_prometheus(config: Path, folder: Path, *flags: str) -> AsyncIterator[Prometheus]:
     """Run Prometheus on a free port of loopback, with its storage and its log in folder."""
     url = f"http://127.0.0.1:{free_port()}"
     log = folder / "prometheus.log"
@@ -70,6 +70,7 @@ async def running_prometheus(config: Path, folder: Path) -> AsyncIterator[Promet
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'prometheus'}",
             f"--web.listen-address={url.removeprefix('http://')}",
+            *flags,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=stderr,
             stderr=stderr,

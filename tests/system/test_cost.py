@@ -14,6 +14,8 @@ from types import FrameType
 from typing import Any
 
 import aiohttp
+import opentelemetry.sdk
+import opentelemetry.trace
 import pytest
 
 import speech_gateway
@@ -26,17 +28,23 @@ from tests.support.backend import (
     chunk,
 )
 from tests.support.client import RawClient
+from tests.support.collector import tracing
 from tests.support.gateway import Served
 
-COUNTED = tuple(str(Path(package.__file__ or "").parent) for package in (aiohttp, speech_gateway))
+COUNTED = tuple(
+    str(Path(package.__file__ or "").parent)
+    for package in (aiohttp, speech_gateway, opentelemetry.sdk, opentelemetry.trace)
+)
 STEPS_A_REQUEST = 4637 * 1.5
+STEPS_A_TRACED_REQUEST = 6905 * 1.5
+"""With two spans, but without their sending, which is another thread's."""
 STEPS_A_PIECE = {"/tts": 161 * 1.5, "/stt": 332 * 1.5}
 REQUESTS = PIECES = 50
 
 
 @dataclass
 class Steps:
-    """Byte codes run in the gateway's code and in aiohttp's."""
+    """Byte codes run in the gateway's code, in aiohttp's and in OpenTelemetry's."""
 
     count: int = 0
 
@@ -82,7 +90,7 @@ async def speak(client: RawClient) -> None:
     assert (await client.speak(b"The quick brown fox jumps over the lazy dog.")).status == 200
 
 
-async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:
+async def steps_a_request(gateway: Served) -> float:
     async with await gateway.connect() as client:
         for _ in range(3):
             await speak(client)
@@ -90,8 +98,22 @@ async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:
         with counted_steps() as steps:
             for _ in range(REQUESTS):
                 await speak(client)
+    return steps.count / REQUESTS
 
-    assert 0 < steps.count / REQUESTS <= STEPS_A_REQUEST
+
+async def test_a_request(gateway: Served, kept: ScriptedBackend) -> None:
+    assert kept.url
+    assert 0 < await steps_a_request(gateway) <= STEPS_A_REQUEST
+
+
+async def test_a_request_with_tracing(
+    kept: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("speech_gateway.tracing.span_export.CLOSE_TIMEOUT", 0.0)
+    async with tracing(kept.url, "http://127.0.0.1:1") as gateway:
+        steps = await steps_a_request(gateway)
+
+    assert 0 < steps <= STEPS_A_TRACED_REQUEST
 
 
 @pytest.mark.parametrize("path", ["/tts", "/stt"])

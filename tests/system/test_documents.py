@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from speech_gateway.api.openai.audio_formats import FORMATS
+from speech_gateway.config.command_line import COMMANDS, CONFIG
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.metrics import KNOWN_CODES
 from tests.support.documents import (
@@ -41,21 +42,50 @@ TRIED = {
         "-o speech.mp3": "system/test_readme.py::test_openais_clients_are_served_as_it_says",
         "@speech.mp3": "system/test_readme.py::test_openais_clients_are_served_as_it_says",
     },
+    "docs/realtime.rst": {
+        "-o fox.pcm": "system/test_readme.py::test_live_speech_is_heard_as_it_says",
+    },
     "docs/metrics.rst": {
-        "promtool check": "system/test_monitoring.py"
-        "::test_the_checks_that_are_documented_find_no_fault",
-        "promtool test": "system/test_monitoring.py"
-        "::test_the_checks_that_are_documented_find_no_fault",
-        "prometheus --config": "system/test_monitoring.py"
-        "::test_prometheus_runs_as_it_is_documented",
+        "promtool check": "system/test_alerts.py::test_the_check_that_is_documented_finds_no_fault",
+        "promtool test": "system/test_alerts.py::test_the_tests_that_are_documented_are_these",
+        "prometheus --config": "system/test_alerts.py::test_prometheus_runs_as_it_is_documented",
         "promtool query": "system/test_monitoring.py"
         "::test_every_expression_has_data_under_a_mixed_traffic",
     },
+    "docs/tracing.rst": {
+        "--plugin": "tracing/test_tracing_document.py::test_traces_are_switched_on_as_it_says",
+        "traceparent": "tracing/test_tracing_document.py::test_traces_are_switched_on_as_it_says",
+    },
+    "docs/alerting.rst": {
+        "run.stamp": "",  # as any test's environment was set up
+        **dict.fromkeys(
+            (
+                "speech_gateway.embedded",
+                "speech-gateway --skit-url",
+                "prometheus --config",
+                "hello.ogg",
+                " up",
+                "'ALERTS'",
+                '"ALERTS"',
+                "api/v1/alerts",
+                "gateway_backend_problem",
+                "/readyz",
+            ),
+            "system/test_alerting_document.py::test_an_alert_fires_and_clears_as_it_says",
+        ),
+    },
+    "docs/runbooks.rst": dict.fromkeys(
+        ("alertstate=", "/readyz", "gateway_backend_problem", 'code=~"5.."', ";csv"),
+        "system/test_alert_drill.py::test_a_killed_backend_alerts_and_clears_soon_after_it_is_back",
+    ),
     "docs/operating.rst": {
         "key=$(": "system/test_readme.py::test_a_key_made_as_it_says_lets_its_client_in",
         ">> keys": "system/test_readme.py::test_a_key_made_as_it_says_lets_its_client_in",
-        "haproxy -c": "system/test_readme.py::test_haproxys_file_passes_the_check_that_it_names",
+        "haproxy -c": "system/test_readme.py::test_haproxys_files_pass_the_checks_that_they_name",
         "speech_gateway.embedded": "system/test_readme.py::test_the_engine_runs_alone_as_it_says",
+    },
+    "docs/sizing.rst": {
+        "haproxy -c": "system/test_readme.py::test_haproxys_files_pass_the_checks_that_they_name",
     },
     "CONTRIBUTING.rst": {
         "-m pytest": "system/test_contributing.py::test_one_test_is_run_as_it_says",
@@ -99,6 +129,12 @@ def test_every_local_link_leads_to_a_file() -> None:
 
 
 @documents
+def test_every_picture_is_there(document: Document) -> None:
+    for picture in document.pictures():
+        assert (document.path.parent / picture).is_file(), picture
+
+
+@documents
 def test_every_link_into_a_document_leads_to_a_place_in_it(document: Document) -> None:
     for link, path, anchor in _targets(document):
         assert not anchor or anchor in Document(path).anchors(), link
@@ -133,14 +169,14 @@ def test_every_make_target_that_is_named_is_there(document: Document) -> None:
 
 @documents
 def test_every_flag_that_is_named_is_there(document: Document) -> None:
-    flags = {f"--{option.name}" for option in OPTIONS} | {"--config", "--check-config"}
+    flags = {f"--{known.name}" for known in (*OPTIONS, *COMMANDS)} | {f"--{CONFIG}"}
     named = {name.partition(" ")[0] for name in document.names() if name.startswith("--")}
 
     assert named <= flags
 
 
 def test_readme_and_index_lead_to_every_document() -> None:
-    everything = {path for path in DOCS.iterdir() if path.name != "index.rst"}
+    everything = {path for path in DOCS.iterdir() if path.suffix != ".png"} - {DOCS / "index.rst"}
     from_readme = {path for _, path, _ in _targets(README)}
     from_index = {path for _, path, _ in _targets(Document(DOCS / "index.rst"))}
 
@@ -174,6 +210,12 @@ def test_only_the_operators_page_has_commands_of_roots(document: Document) -> No
 
 
 # --- tables
+
+
+def test_the_commands_are_those_that_there_are() -> None:
+    told = [row[0].partition(" ")[0] for row in SETTINGS_LIST.table("Command")]
+
+    assert told == [f"--{command.name}" for command in COMMANDS]
 
 
 def test_the_settings_are_those_that_there_are() -> None:

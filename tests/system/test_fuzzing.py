@@ -6,8 +6,11 @@ import random
 
 import pytest
 
+from speech_gateway.api.wyoming import wyoming_connection
 from tests.support.backend import ScriptedBackend
+from tests.support.client import RawClient
 from tests.support.gateway import Served, serving
+from tests.support.wyoming import AUDIO, connect_wyoming, message, wyoming
 
 SEED = 20260102
 ROUNDS = 400
@@ -50,15 +53,19 @@ def mutated(chance: random.Random) -> bytes:
 async def send_and_read_all(gateway: Served, pieces: list[bytes]) -> bytes:
     """Send pieces, half-close, and return all that comes."""
     async with await gateway.connect() as client:
-        try:
-            for piece in pieces:
-                client.write(piece)
-                await client.writer.drain()
-                await asyncio.sleep(0)
-            async with asyncio.timeout(10):
-                return await client.reader.read()
-        except ConnectionError:
-            return b""
+        return await _sent(client, pieces)
+
+
+async def _sent(client: RawClient, pieces: list[bytes]) -> bytes:
+    try:
+        for piece in pieces:
+            client.write(piece)
+            await client.writer.drain()
+            await asyncio.sleep(0)
+        async with asyncio.timeout(10):
+            return await client.reader.read()
+    except ConnectionError:
+        return b""
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -78,5 +85,53 @@ async def test_mutated_requests_find_no_fault(
             assert b"Traceback" not in answer, data
         await gateway.settled()
         assert (await gateway.speak(b"Still there?")).status == 200
+
+    assert not [record.getMessage() for record in caplog.records]
+
+
+MESSAGES = [
+    message("describe"),
+    message("ping", text="a"),
+    message("synthesize", text="Hello. There.", voice={"name": "alloy"}),
+    message("synthesize-start") + message("synthesize-chunk", text="One. Two"),
+    message("synthesize-stop"),
+    message("transcribe", language="en") + message("audio-start", **AUDIO),
+    message("audio-chunk", bytes(640), **AUDIO),
+    message("audio-stop"),
+]
+WORDS = [
+    *(b"\n", b"{", b"}", b"[]", b'"', b"\xff", b"null", b"true", b"-1", b"1e99", b"9" * 30),
+    *(b'"data_length": 3', b'"payload_length": 9', b'"text": 7', b'"rate": 0', b"\\ud800"),
+]
+
+
+@pytest.mark.parametrize("part", range(4))
+async def test_mutated_messages_find_no_fault(
+    backend: ScriptedBackend,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    part: int,
+) -> None:
+    chance = random.Random(SEED + part)
+    caplog.set_level(logging.ERROR)
+    monkeypatch.setattr(wyoming_connection, "TEXT_PAUSE", 0.2)
+    flags = ("--wyoming-listen=127.0.0.1:0", "--client-timeout=200ms", "--upstream-timeout=2s")
+    async with serving(backend.url, *flags) as gateway:
+        for _ in range(ROUNDS // 16):
+            data = bytearray(b"".join(chance.choices(MESSAGES, k=chance.randint(1, 4))))
+            for _ in range(chance.randint(0, 3)):
+                at = chance.randrange(len(data) + 1)
+                data[at : at + chance.choice((0, 0, 1, 5))] = chance.choice(WORDS)
+            cut = chance.randrange(len(data) + 1)
+
+            async with (await connect_wyoming(gateway)).raw as client:
+                answer = await _sent(client, [bytes(data[:cut]), bytes(data[cut:])])
+
+            assert b'"code": "500"' not in answer, data
+            assert b"Traceback" not in answer, data
+        await gateway.settled()
+        async with wyoming(gateway) as whole:
+            await whole.send("ping", text="still there?")
+            assert (await whole.event()).type == "pong"
 
     assert not [record.getMessage() for record in caplog.records]

@@ -12,11 +12,14 @@ import pytest
 
 from tests.support import haproxy as support
 from tests.support import network
-from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk
+from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk, hears
+from tests.support.client import connect
 from tests.support.cluster import Cluster, Node, Stream, cluster
 from tests.support.gateway import Served, serving
 from tests.support.haproxy import CONFIG, WAIT_TIMEOUT, Haproxy, haproxy
+from tests.support.metrics_page import sum_of
 from tests.support.polling import until
+from tests.support.realtime import COMPLETED, realtime, silence, speech
 
 HEALTH_CHECK = 1.25
 """Seconds until HAProxy knows that a gateway is gone: ``inter`` and ``fastinter`` of the file."""
@@ -114,11 +117,39 @@ async def test_only_speech_leads_inside(proxy: Haproxy, path: str, status: int) 
     assert (await proxy.ask("GET", path)).status == status
 
 
+async def test_its_metrics_tell_what_it_answered(proxy: Haproxy) -> None:
+    async def answered() -> tuple[float, float]:
+        async with await connect(proxy.stats_port) as client:
+            page = (await client.ask("GET", "/metrics")).text
+        return (
+            sum_of(page, "haproxy_backend_http_responses_total", proxy="speech", code="2xx"),
+            sum_of(page, "haproxy_backend_active_servers", proxy="speech"),
+        )
+
+    async with await proxy.connect() as client:
+        assert (await client.speak()).status == 200
+
+    await until(answered, equals=(1, 1))
+
+
 async def test_openais_clients_are_led_inside(backend: ScriptedBackend) -> None:
     async with serving(backend.url, "--openai") as gateway:
         async with haproxy({"one": f"127.0.0.1:{gateway.port}"}) as proxy:
             await proxy.until("one", "UP")
             assert (await proxy.ask("GET", "/v1/models")).status == 200
+
+
+async def test_somebody_is_heard_live_through_it(backend: ScriptedBackend) -> None:
+    backend.script = hears("The quick brown fox.")
+    flags = ("--openai", "--trusted-hops", "127.0.0.0/8")
+    async with serving(backend.url, *flags) as gateway:
+        async with haproxy({"one": f"127.0.0.1:{gateway.port}"}) as proxy:
+            await proxy.until("one", "UP")
+            async with realtime(proxy) as client:
+                await client.append(silence(0.5) + speech() + silence(1.0))
+                completed = await client.event(COMPLETED)
+
+    assert completed["transcript"] == "The quick brown fox."
 
 
 async def test_it_is_not_ready_without_a_gateway() -> None:

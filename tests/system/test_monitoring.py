@@ -1,4 +1,4 @@
-"""What config/ gives to operators is true: rules, scrape configuration and dashboard are tried.
+"""What config/ gives to operators is true: the dashboard, and what the rules have to judge.
 
 Prometheus itself scrapes gateways under a mixed traffic and is asked every expression there is. An
 alert that does not fire gives nothing; so its parts are asked for without the comparison to a
@@ -8,9 +8,8 @@ number that ends each (``promql.alert_parts`` refuses any other shape), alone an
 import asyncio
 import json
 import re
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
@@ -32,19 +31,35 @@ from tests.support.backend import (
 from tests.support.client import connect
 from tests.support.documents import METRICS
 from tests.support.gateway import Served
-from tests.support.paths import ROOT
-from tests.support.process import free_port, until_it_listens
+from tests.support.haproxy import MISSING as NO_HAPROXY
+from tests.support.haproxy import Haproxy, haproxy
+from tests.support.monitoring import (
+    CONFIG,
+    DASHBOARD,
+    RULES,
+    alerts,
+    dashboard,
+    eager_rules,
+    filled,
+    fingerprint,
+    panels,
+    places,
+    recorded,
+    rules,
+    scraping,
+    targets,
+    variables,
+)
+from tests.support.paths import DOCS, ROOT
 from tests.support.program import serving_program
 from tests.support.prometheus import LOOK_INTERVAL, MISSING, Prometheus, running_prometheus, until
 from tests.support.promql import alert_parts, metrics
 
-CONFIG = ROOT / "config" / "prometheus" / "prometheus.yml"
-RULES = CONFIG.with_name("rules.yml")
-RULES_TEST = CONFIG.with_name("rules_test.yml")
-DASHBOARD = ROOT / "config" / "grafana" / "speech-gateway.json"
-
-PROMETHEUS_OWN = {"up"}
-"""What Prometheus itself adds to what it scrapes."""
+NOT_OURS = re.compile("up|ALERTS|haproxy_\\w+")
+"""What Prometheus itself adds to what it scrapes, and what HAProxy tells."""
+OF_ALL_GATEWAYS = re.compile("job_endpoint:|job_proxy:|haproxy_")
+"""Metrics that no instance of a gateway has, and none can be chosen of."""
+PICTURE = DOCS / "dashboard.png"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS = 24
 SCRAPE_INTERVAL = "250ms"
@@ -54,46 +69,7 @@ LOOK_TIMEOUT = 20.0
 GAP_TIMEOUT = 5.0
 
 needs_prometheus = pytest.mark.skipif(bool(MISSING), reason=MISSING)
-
-
-def rules() -> list[dict[str, Any]]:
-    return [
-        rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
-    ]
-
-
-def alerts() -> list[dict[str, Any]]:
-    return [rule for rule in rules() if "alert" in rule]
-
-
-def recorded() -> set[str]:
-    return {rule["record"] for rule in rules() if "record" in rule}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    assert len({key for key, _ in pairs}) == len(pairs), f"a key comes twice: {pairs}"
-    return dict(pairs)
-
-
-def dashboard() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(DASHBOARD.read_text(), object_pairs_hook=_once)
-    return loaded
-
-
-def panels() -> list[dict[str, Any]]:
-    listed: list[dict[str, Any]] = dashboard()["panels"]
-    return listed
-
-
-def targets() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield every query of the dashboard and the title of its panel."""
-    for panel in panels():
-        for target in panel["targets"]:
-            yield panel["title"], target
-
-
-def variables() -> dict[str, dict[str, Any]]:
-    return {variable["name"]: variable for variable in dashboard()["templating"]["list"]}
+needs_haproxy = pytest.mark.skipif(bool(NO_HAPROXY), reason=NO_HAPROXY)
 
 
 def variable_query(name: str) -> tuple[str, str]:
@@ -102,74 +78,6 @@ def variable_query(name: str) -> tuple[str, str]:
     found = re.fullmatch(r"label_values\((.+), (\w+)\)", query)
     assert found, query
     return found[1], found[2]
-
-
-# --- the rules, by promtool
-
-
-@needs_prometheus
-@pytest.mark.parametrize(
-    ("what", "file"), [("check config", CONFIG), ("check rules", RULES), ("test rules", RULES_TEST)]
-)
-def test_promtool_finds_no_fault(what: str, file: Path) -> None:
-    run = subprocess.run(
-        ["promtool", *what.split(), str(file)], capture_output=True, text=True, check=False
-    )
-
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-@needs_prometheus
-def test_the_checks_that_are_documented_find_no_fault() -> None:
-    lines = [line for line in METRICS.commands() if re.match("promtool (check|test) ", line)]
-    for line in lines:
-        subprocess.run(line, shell=True, cwd=ROOT, check=True, capture_output=True)
-    assert len(lines) == 2
-
-
-@needs_prometheus
-async def test_prometheus_runs_as_it_is_documented() -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-    line = METRICS.command("prometheus --config.file")
-    process = await asyncio.create_subprocess_shell(
-        f"exec {line} --web.listen-address={url.removeprefix('http://')}",
-        cwd=ROOT,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        await until_it_listens(int(url.rpartition(":")[2]))
-    finally:
-        process.terminate()
-    assert await process.wait() == 0
-
-
-def test_every_alert_says_how_bad_what_and_where_to_look() -> None:
-    for alert in alerts():
-        assert alert["labels"]["severity"] in {"critical", "warning"}, alert["alert"]
-        assert "$labels.instance" in alert["annotations"]["summary"], alert["alert"]
-        assert "look" in alert["annotations"]["description"].lower() or (
-            "compare" in alert["annotations"]["description"].lower()
-        ), alert["alert"]
-        assert alert["for"], alert["alert"]
-
-
-def test_every_alert_is_tried_firing_and_quiet() -> None:
-    cases = [
-        (case["alertname"], bool(case["exp_alerts"]))
-        for test in yaml.safe_load(RULES_TEST.read_text())["tests"]
-        for case in test.get("alert_rule_test", [])
-    ]
-
-    wanted = {(alert["alert"], fires) for alert in alerts() for fires in (True, False)}
-    assert set(cases) == wanted
-
-
-def test_what_is_recorded_serves_alerts_and_dashboard_both() -> None:
-    judged = {name for alert in alerts() for name in metrics(alert["expr"])}
-    shown = {name for _, target in targets() for name in metrics(target["expr"])}
-
-    assert recorded() <= judged
-    assert recorded() <= shown
 
 
 # --- reading PromQL
@@ -204,16 +112,16 @@ def test_an_alert_of_another_shape_is_refused(expr: str) -> None:
 
 
 def test_panels_have_ids_of_their_own_and_do_not_overlap() -> None:
-    ids = [panel["id"] for panel in panels()]
+    ids = [panel["id"] for panel in places()]
     assert len(set(ids)) == len(ids)
 
-    places = [(panel["title"], panel["gridPos"]) for panel in panels()]
-    for title, place in places:
+    grid = [(panel["title"], panel["gridPos"]) for panel in places()]
+    for title, place in grid:
         assert place["x"] >= 0, title
         assert place["y"] >= 0, title
         assert min(place["w"], place["h"]) > 0, title
         assert place["x"] + place["w"] <= COLUMNS, title
-    for (one, a), (other, b) in combinations(places, 2):
+    for (one, a), (other, b) in combinations(grid, 2):
         apart = (
             a["x"] + a["w"] <= b["x"]
             or b["x"] + b["w"] <= a["x"]
@@ -237,12 +145,57 @@ def test_every_panel_asks_the_chosen_datasource_and_explains_itself() -> None:
         assert target["datasource"] == DATASOURCE, title
         assert target["expr"].strip(), title
         assert target["legendFormat"].strip(), title
-        assert 'job="$job"' in target["expr"], title
-        assert 'instance=~"$instance"' in target["expr"], title
+        of_all = any(OF_ALL_GATEWAYS.match(name) for name in metrics(target["expr"]))
+        chosen = r'job="$job"', r'proxy="speech"'
+        assert any(part in target["expr"] for part in chosen), title
+        assert of_all or 'instance=~"$instance"' in target["expr"], title
     for name in ("job", "instance"):
         assert variables()[name]["datasource"] == DATASOURCE
     assert variables()["instance"]["multi"]
     assert variables()["instance"]["includeAll"]
+
+
+def test_every_panel_stands_below_a_row() -> None:
+    first, *_ = sorted(places(), key=lambda place: place["gridPos"]["y"])
+    assert first["type"] == "row"
+    assert all(row["panels"] == [] for row in places() if row["type"] == "row")
+
+
+def test_every_link_leads_to_an_alerts_runbook() -> None:
+    base = variables()["runbooks"]["query"]
+    known = {f"${{runbooks}}#{alert['alert'].lower()}" for alert in alerts()}
+    linked = {link["url"] for panel in panels() for link in panel.get("links", [])}
+
+    assert (ROOT / base).is_file()
+    assert linked <= known
+    assert len(linked) > 5
+    assert [link["url"] for link in dashboard()["links"]] == ["${runbooks}"]
+
+
+def test_the_lines_of_the_objectives_are_those_of_the_alerts() -> None:
+    for title, alert in (
+        ("Requests failed, against the objective", "SpeechGatewayErrorBudgetBurn"),
+        ("Speech begun late, against the objective", "SpeechGatewayFirstByteBudgetBurn"),
+        ("HAProxy's errors, against the objective", "SpeechGatewayProxyErrorBudgetBurn"),
+    ):
+        (panel,) = [panel for panel in panels() if panel["title"] == title]
+        steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
+        burning = [rule["expr"] for rule in alerts() if rule["alert"] == alert]
+        judged = {float(n) for expr in burning for n in re.findall(r"> (0\.\d+)", expr)}
+        assert {step["value"] for step in steps[1:]} <= judged, title
+
+
+def test_every_kind_of_record_is_shown() -> None:
+    def kind(name: str) -> str:
+        return name.rpartition("_rate")[0] or name
+
+    shown = {kind(name) for _, target in targets() for name in metrics(target["expr"])}
+    assert {kind(name) for name in recorded()} <= shown
+
+
+def test_the_picture_is_of_the_queries_that_there_are() -> None:
+    assert PICTURE.stat().st_size < 300_000
+    assert fingerprint().encode() in PICTURE.read_bytes(), "make dashboard-pictures"
 
 
 def test_tts_and_stt_stand_beside_each_other_and_are_alike() -> None:
@@ -292,10 +245,12 @@ async def test_every_metric_named_is_one_that_the_gateway_has(gateway: Served) -
     asked = [(title, target["expr"]) for title, target in targets()]
     asked += [(name, variable_query(name)[0]) for name in ("job", "instance")]
     asked += [(rule.get("alert") or rule["record"], rule["expr"]) for rule in rules()]
+    asked += [(mark["name"], mark["expr"]) for mark in dashboard()["annotations"]["list"]]
 
     for where, expr in asked:
         assert metrics(expr), where
-        assert metrics(expr) <= there | recorded() | PROMETHEUS_OWN, where
+        unknown = metrics(expr) - there - recorded()
+        assert [name for name in unknown if not NOT_OURS.fullmatch(name)] == [], where
 
 
 # --- under traffic, by Prometheus
@@ -382,6 +337,13 @@ class Traffic:
                 *(self._ends(port, endpoint, "silence", 504) for port in self.ports)
             )
 
+    async def through(self, proxy: Haproxy) -> None:
+        """Have the first gateway serve a client of HAProxy's."""
+        async with await proxy.connect() as client:
+            assert (await client.speak()).status == 200
+        key = f"127.0.0.1:{self.ports[0]}", "tts", "200"
+        self.finished[key] = self.finished.get(key, 0) + 1
+
     async def crowd(self) -> None:
         """Fill each gateway's slots, and have more wait, until release is set."""
         async with asyncio.TaskGroup() as group:
@@ -402,6 +364,7 @@ class Site:
 
     prometheus: Prometheus
     gateways: list[str]
+    rules: Path
 
     def fillings(self) -> list[dict[str, str]]:
         """Return what Grafana would put for the variables: all gateways, one, and some."""
@@ -432,27 +395,9 @@ class Site:
             return "no data"
         if not all(sample.sound for sample in samples):
             return "not a number"
-        if any(sample.value < 0 for sample in samples) and "deriv" not in expr:
+        if any(sample.value < -1e-9 for sample in samples) and "deriv" not in expr:
             return "less than nothing"
         return ""
-
-
-def filled(expr: str, values: dict[str, str]) -> str:
-    """Return expr with each variable's value, as Grafana sends it; an unknown one is an error."""
-    return re.sub(r"\$\{?(\w+)\}?", lambda found: values[found[1]], expr)
-
-
-def own_config(folder: Path, gateways: list[str]) -> Path:
-    """Write the shipped configuration with other targets and a short interval."""
-    config = yaml.safe_load(CONFIG.read_text())
-    config["global"] = dict.fromkeys(config["global"], SCRAPE_INTERVAL)
-    config["rule_files"] = [str(CONFIG.with_name(name)) for name in config["rule_files"]]
-    (job,) = config["scrape_configs"]
-    (static,) = job["static_configs"]
-    static["targets"] = gateways
-    path = folder / "prometheus.yml"
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 async def check_the_crowd(site: Site) -> None:
@@ -466,10 +411,12 @@ async def check_the_crowd(site: Site) -> None:
         ) and [s.value for s in shares] == [1.0] * len(site.gateways)
 
     await until(seen, LOOK_TIMEOUT)
-    in_flight = await site.prometheus.query(
-        "sum by (instance) (gateway_inflight_requests - gateway_waiting_requests)"
-    )
-    assert [s.value for s in in_flight] == [SLOTS] * len(site.gateways)
+
+    async def in_flight() -> list[float]:
+        expr = "sum by (instance) (gateway_inflight_requests - gateway_waiting_requests)"
+        return [sample.value for sample in await site.prometheus.query(expr)]
+
+    await until(in_flight, LOOK_TIMEOUT, equals=[SLOTS] * len(site.gateways))
 
 
 async def check_the_numbers(site: Site, traffic: Traffic) -> None:
@@ -518,6 +465,9 @@ async def check_the_dashboard(site: Site) -> list[str]:
                 if (lacking := labels - set(sample.labels))
             ]
         wrong += await wrong_variables(site, values)
+    (deploys,) = [m for m in dashboard()["annotations"]["list"] if m["name"] == "Deploys"]
+    if fault := await site.fault(filled(deploys["expr"], site.fillings()[0])):
+        wrong.append(f"Deploys: {fault}")
     return wrong
 
 
@@ -537,9 +487,11 @@ async def wrong_variables(site: Site, values: dict[str, str]) -> list[str]:
 async def check_the_rules(site: Site) -> list[str]:
     """Return what is wrong with the data of any rule, and what Prometheus finds wrong itself."""
     wrong = []
-    for rule in rules():
+    for rule in rules(site.rules):
         name = rule.get("alert") or rule["record"]
         exprs = [rule["expr"]]
+        if rule["expr"].startswith("absent("):  # which has data when nothing else has
+            continue
         if "alert" in rule:
             parts = alert_parts(rule["expr"])
             exprs = [*parts, " and ".join(f"({part})" for part in parts)]
@@ -549,12 +501,13 @@ async def check_the_rules(site: Site) -> list[str]:
     told = await site.prometheus.get("/api/v1/rules")
     evaluated = [rule for group in told["groups"] for rule in group["rules"]]
     wrong += [f"{rule['name']}: {rule}" for rule in evaluated if rule["health"] != "ok"]
-    if len(evaluated) != len(rules()):
+    if len(evaluated) != len(rules(site.rules)):
         wrong.append("Prometheus has not as many rules")
     return wrong
 
 
 @needs_prometheus
+@needs_haproxy
 @pytest.mark.timeout(180)
 async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -> None:
     traffic = Traffic([])
@@ -563,12 +516,21 @@ async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -
         scripted_backend(traffic.script) as backend,
         serving_program("--skit-url", backend.url, *flags) as one,
         serving_program("--skit-url", backend.url, *flags) as other,
+        AsyncExitStack() as stack,
     ):
         traffic.ports = [one.port, other.port]
         gateways = [f"127.0.0.1:{port}" for port in traffic.ports]
-        config = own_config(tmp_path, gateways)
+        proxy = await stack.enter_async_context(haproxy({"one": gateways[0]}))
+        rules_file = eager_rules(tmp_path)
+        config = scraping(
+            tmp_path,
+            SCRAPE_INTERVAL,
+            rules_file,
+            speech_gateway=gateways,
+            haproxy=[f"127.0.0.1:{proxy.stats_port}"],
+        )
         async with running_prometheus(config, tmp_path) as prometheus:
-            site = Site(prometheus, gateways)
+            site = Site(prometheus, gateways, rules_file)
 
             async def scraped() -> bool:
                 # Twice at least: a rate wants a count from before the traffic.
@@ -576,6 +538,8 @@ async def test_every_expression_has_data_under_a_mixed_traffic(tmp_path: Path) -
                 return len(samples) == len(gateways)
 
             await until(scraped, LOOK_TIMEOUT)
+            await proxy.until("one", "UP")
+            await traffic.through(proxy)
             await traffic.mixed()
             crowd = asyncio.create_task(traffic.crowd())
             try:
@@ -631,9 +595,9 @@ async def test_an_older_gateway_is_shown_beside_ours(tmp_path: Path) -> None:
         older_gateway() as older,
     ):
         gateways = sorted([f"127.0.0.1:{ours.port}", older])
-        config = own_config(tmp_path, gateways)
+        config = scraping(tmp_path, SCRAPE_INTERVAL, speech_gateway=gateways, haproxy=[])
         async with running_prometheus(config, tmp_path) as prometheus:
-            site = Site(prometheus, gateways)
+            site = Site(prometheus, gateways, RULES)
             everyone = site.fillings()[0]
 
             async def scraped() -> bool:

@@ -42,7 +42,7 @@ from tests.upstream.test_pipeline_check import NODES
 
 FILE = DOCS / "openapi.yml"
 DOCUMENT: dict[str, Any] = yaml.safe_load(FILE.read_text())
-ALL_APIS = ("--openai", "--speech-by-get")
+ALL_APIS = ("--openai", "--speech-by-get", "--console")
 
 SPEECH = (CASES / "streamkit-speech.ogg").read_bytes()
 LINE = (
@@ -70,7 +70,7 @@ LISTS = (
     "/v1/audio/voices",
     "/v1/audio/speech/voices",
 )
-PAGES = ("/metrics", "/healthz", "/readyz", *LISTS)
+PAGES = ("/", "/metrics", "/healthz", "/readyz", *LISTS)
 
 
 async def like_streamkit(call: BackendCall) -> None:
@@ -225,6 +225,7 @@ FAULTS = (
     Fault(
         401, flags=("--client-keys", KEYS), headers={"Authorization": "Bearer none-of-these-is-it"}
     ),
+    Fault(403, headers={"Origin": "https://evil.example"}),
     Fault(404, script=says(answer(b"no such plugin\n", "404 Not Found", "text/plain"))),
     Fault(405, method="DELETE"),
     Fault(
@@ -328,9 +329,9 @@ async def test_a_model_that_is_not_there_is_refused_as_described(all_apis: Serve
 
 
 async def test_a_gateway_that_is_not_ready_says_so_as_described() -> None:
-    async with scripted_backend() as backend, serving(backend.url) as gateway:
+    async with scripted_backend() as backend:
         backend.healthy = False
-        async with await gateway.connect() as client:
+        async with serving(backend.url) as gateway, await gateway.connect() as client:
             client.request("GET", "/readyz")
             response = await client.response()
 

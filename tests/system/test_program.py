@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway import __version__
 from speech_gateway.server.service import greeting
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect, connect_to_file
@@ -22,10 +23,18 @@ async def test_right_settings_are_only_checked(tmp_path: Path) -> None:
 
 
 def test_what_there_is_to_try_works_on_a_unix_socket_too() -> None:
-    told = greeting("unix:/run/gateway.sock")
+    told = greeting("unix:/run/gateway.sock", console=True)
 
     assert told.count("curl -s --unix-socket /run/gateway.sock") == 3
     assert "http://localhost/tts" in told
+    assert "browser" not in told
+
+
+def test_the_page_to_try_is_named_where_there_is_one() -> None:
+    url = "http://127.0.0.1:8080"
+
+    assert f"serves on {url}: open that in a browser." in greeting(url, console=True)
+    assert "browser" not in greeting(url, console=False)
 
 
 async def test_a_pipeline_without_newlines_is_warned_of(tmp_path: Path) -> None:
@@ -67,6 +76,15 @@ async def test_the_help_tells_every_setting_once() -> None:
         assert name in out
 
 
+@pytest.mark.parametrize("flag", ["--version", "-version"])
+async def test_the_version_is_told_whatever_the_settings_are(flag: str) -> None:
+    async with program(flag, GATEWAY_MAX_QUEUE="x") as run:
+        assert run.process.stdout is not None
+        out = (await run.process.stdout.read()).decode()
+        assert await run.ended() == 0
+    assert out == f"speech-gateway {__version__}\n"
+
+
 async def test_a_port_that_is_taken_stops_the_start(backend: ScriptedBackend) -> None:
     port = backend.url.rpartition(":")[2]
     async with program("--listen", f"127.0.0.1:{port}") as run:
@@ -85,7 +103,7 @@ async def test_what_was_handed_over_must_be_a_listening_socket() -> None:
 
 async def test_the_lax_parser_is_refused() -> None:
     async with program("--listen", "127.0.0.1:0", AIOHTTP_NO_EXTENSIONS="1") as run:
-        assert await run.ended() == 1
+        assert await run.ended() == 2  # another start would end like this
     assert "C parser" in run.log[-1]
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.support import haproxy
 from tests.support.backend import ScriptedBackend
 from tests.support.client import connect
-from tests.support.documents import OPENAI, OPERATING, README
+from tests.support.documents import OPENAI, OPERATING, README, REALTIME, SIZING
 from tests.support.gateway import serving
 from tests.support.ogg import seconds_of
 from tests.support.paths import ROOT
@@ -121,6 +121,18 @@ async def test_openais_clients_are_served_as_it_says(tmp_path: Path) -> None:
     assert "fox" in json.loads(heard_again)["text"].lower()
 
 
+async def test_live_speech_is_heard_as_it_says(tmp_path: Path) -> None:
+    (example,) = REALTIME.code("python")
+    async with serving_program("--skit-url", "embedded", "--openai") as run:
+        await shell(REALTIME.command("-o fox.pcm"), run.port, tmp_path)
+        (tmp_path / "live.py").write_text(
+            example.replace("localhost:8080", f"localhost:{run.port}")
+        )
+        heard = await shell(f"{sys.executable} -W ignore live.py", run.port, tmp_path)
+
+    assert "quick brown fox" in heard
+
+
 async def test_streamkit_is_pointed_at_as_it_says(tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
@@ -156,8 +168,9 @@ async def test_a_key_made_as_it_says_lets_its_client_in(
 
 
 @pytest.mark.skipif(bool(haproxy.MISSING), reason=haproxy.MISSING)
-async def test_haproxys_file_passes_the_check_that_it_names() -> None:
+async def test_haproxys_files_pass_the_checks_that_they_name() -> None:
     await in_shell(OPERATING.command("haproxy -c"), ROOT, HAPROXY_UNPRIVILEGED="1")
+    await in_shell(SIZING.command("haproxy -c"), ROOT, HAPROXY_UNPRIVILEGED="1")
 
 
 async def test_the_engine_runs_alone_as_it_says() -> None:
