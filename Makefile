@@ -1,39 +1,54 @@
-# make run    serve on http://127.0.0.1:8080 with the bundled engine
+# make run    serve on http://127.0.0.1:8080, and Wyoming on port 10300, with the bundled engine
 # make test   run all tests, or those in TESTS
 # make test-all   run them with each of PYTHONS that is there, and say which are not
+# make clients   other people's programs that speak with the gateway live, each as it is published
 # make soak   load with faults mixed in, for SOAK_SECONDS, and the books balanced afterwards
 # make fuzz   uploads of all kinds, changed here and there, for FUZZ_SECONDS
 # make bench  what the gateway costs, beside HAProxy and beside nothing; also as bench.json
 # make bench-engine   what the bundled engine hears, says and costs, beside the one that it replaced
+# make bench-live   what live connections cost those who listen, and how soon a transcript is there
+# make screenshots   the console's pictures, in both themes and on a telephone; docs/console.png is one
+# make dashboard-pictures   the dashboard's panels, drawn from their queries under a load: docs/dashboard.png
 # make lint   look at style, types and the direction of imports
 # make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
-# make config write config/speech-gateway.conf anew, from the settings' definitions
+# make config write config/speech-gateway.conf, the man page and the completions anew, from the settings'
+#             definitions
 # make install PREFIX=/opt/speech-gateway   set it up as a service of systemd's; safe to repeat
 # make uninstall PREFIX=...                 remove it again, but for its configuration
+# make deb EXTRAS=openai                    the same service as a package for this Debian, in dist/
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP = $(BIN)/pip install --quiet --disable-pip-version-check
 LISTEN ?= 127.0.0.1:8080
+WYOMING_LISTEN ?= 127.0.0.1:10300
 SOURCES := setup.cfg pyproject.toml
+# What a wheel is made of.
+PACKAGE := $(SOURCES) README.rst LICENSE speech_gateway config systemd
 
 SOAK_SECONDS ?= 600
 FUZZ_SECONDS ?= 600
 BENCH_ROUNDS ?= 3
 PYTHONS ?= 3.11 3.12 3.13
 
+CLIENT_VENVS := .venv-clients
+CLIENTS := livekit pipecat openai-agents openai home-assistant wyoming-satellite
+
 # What install wants to know; EXTRAS empty leaves the bundled engine out.
 PREFIX ?= /opt/speech-gateway
 CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
-EXTRAS ?= embedded,openai
+EXTRAS ?= embedded,openai,wyoming
+DIST ?= dist
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
-.PHONY: run test test-all soak fuzz bench bench-engine lint newest-aiohttp config install uninstall clean
+.PHONY: run test test-all clients soak fuzz bench bench-engine bench-live screenshots dashboard-pictures lint \
+    newest-aiohttp config install uninstall deb clean
 
 run: $(VENV)/run.stamp
-	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --listen $(LISTEN)
+	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --console --listen $(LISTEN) \
+	    --wyoming-listen $(WYOMING_LISTEN)
 
 # A few tests need not reach the floor of coverage.
 test: PARTIAL := $(if $(TESTS),fail-under=0)
@@ -44,6 +59,27 @@ test: $(VENV)/test.stamp
 
 test-all:
 	@scripts/test-all $(PYTHONS)
+
+# Two have nothing for Python 3.11, which all the others are run with.
+clients: NEWER = $(shell scripts/python-of 3.12 3.13)
+clients: NEWEST = $(shell scripts/python-of 3.13)
+clients: UNTRIED = $(if $(NEWER),,wyoming) $(if $(NEWEST),,home-assistant-2026)
+clients: $(VENV)/test.stamp
+	@$(MAKE) --no-print-directory -j2 $(CLIENTS:%=$(CLIENT_VENVS)/%.stamp)
+	@$(if $(NEWER),$(MAKE) --no-print-directory $(CLIENT_VENVS)/wyoming-openai.stamp PYTHON=$(NEWER), \
+	    echo "wyoming-openai needs Python 3.12 or 3.13, and is not tried.")
+	@$(if $(NEWEST),$(MAKE) --no-print-directory $(CLIENT_VENVS)/home-assistant-2026.stamp PYTHON=$(NEWEST), \
+	    echo "Home Assistant 2026 needs Python 3.13, and is not tried.")
+	$(BIN)/python -m pytest tests/clients -k "$(UNTRIED:%=not % and) test"
+
+# A part of it, which needs only a part of what it asks for, and any Python of the right minor version.
+$(CLIENT_VENVS)/home-assistant%: HOW := --no-deps --ignore-requires-python
+
+$(CLIENT_VENVS)/%.stamp: tests/clients/requirements/%.txt
+	@echo "Setting up $(@:.stamp=) ..."
+	@$(PYTHON) -m venv --clear $(@:.stamp=)
+	@$(@:.stamp=)/bin/pip install --quiet --disable-pip-version-check --no-compile $(HOW) --requirement $<
+	@touch $@
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS)
@@ -63,6 +99,15 @@ bench-engine: $(VENV)/bench.stamp
 	    || { echo "Recorded speech is needed; on Debian, as root: apt install pocketsphinx-testdata" >&2; exit 1; }
 	$(BIN)/python -m tests.bench.engine --json bench-engine.json
 
+bench-live: $(VENV)/test.stamp
+	$(BIN)/python -m tests.bench.live --json bench-live.json
+
+screenshots: $(VENV)/test.stamp
+	$(BIN)/python -m tests.console.screenshots
+
+dashboard-pictures: $(VENV)/pictures.stamp
+	$(BIN)/python -m tests.dashboard
+
 lint: $(VENV)/lint.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -81,41 +126,41 @@ newest-aiohttp: $(VENV)/test.stamp
 
 config: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.write_config
+	$(BIN)/python -m scripts.write_man_page
+	$(BIN)/python -m scripts.write_completions
 
+# The service's Python is not everybody's: the sandbox hides those in people's homes. PYTHON has a say
+# here where somebody has set it.
 # From a copy: a build leaves root's files in the clone, and would take what was deleted there since.
-install: PYTHON_HERE = $(PREFIX)/bin/python
+install deb: SERVICE_PYTHON = $(if $(filter file,$(origin PYTHON)),,$(PYTHON))
+install: ENGINE = $(if $(findstring embedded,$(EXTRAS)),--engine,--no-engine)
 install:
-	@test -x $(PYTHON_HERE) || $(PYTHON) -m venv $(PREFIX) || { rm -rf $(PREFIX); \
-	    echo "Python 3.11 with its venv module is needed; on Debian: apt install python3 python3-venv" >&2; \
-	    exit 1; }
+	@umask 022 && scripts/service-venv $(PREFIX) $(SERVICE_PYTHON)
 	@echo "Installing into $(PREFIX) ..."
-	@copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -r $(SOURCES) README.rst LICENSE speech_gateway "$$copy" && \
-	    $(PYTHON_HERE) -m pip install --quiet --disable-pip-version-check --upgrade "$$copy$(EXTRAS:%=[%])"
-	@install -D -m 755 systemd/pause-after-failure $(PREFIX)/libexec/pause-after-failure
-	@install -d -m 755 $(UNITS) $(CONFIG)
-	@for unit in speech-gateway.service speech-gateway.socket; do \
-	    sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@CONFIG@|$(CONFIG)|' systemd/$$unit > $(UNITS)/$$unit; done
-	@rm -f $(ENGINE_UNIT)
-	@case ",$(EXTRAS)," in *,embedded,*) \
-	    install -D -m 644 systemd/bundled-engine.conf $(ENGINE_UNIT);; esac
-	@scripts/install-config config/speech-gateway.conf $(CONFIG)/speech-gateway.conf
-	@echo "Look through $(CONFIG)/speech-gateway.conf, then start it:"
-	@echo "    systemctl daemon-reload && systemctl enable --now speech-gateway.socket speech-gateway.service"
+	@umask 022 && copy=$$(mktemp -d) && trap 'rm -rf "$$copy"' EXIT && cp -r $(PACKAGE) "$$copy" && \
+	    $(PREFIX)/bin/python -m pip install --quiet --disable-pip-version-check --upgrade "$$copy$(EXTRAS:%=[%])"
+	@$(PREFIX)/bin/speech-gateway install-service --units $(UNITS) --config $(CONFIG) $(ENGINE)
 
+# The same as a package of Debian's, for the Debian that it is made on; EXTRAS as for install.
+deb:
+	@scripts/build-deb $(DIST) "$(EXTRAS)" $(SERVICE_PYTHON)
+
+# Without the environment's help: it may be broken.
 uninstall:
 	rm -rf $(PREFIX)
-	rm -f $(UNITS)/speech-gateway.service $(UNITS)/speech-gateway.socket $(ENGINE_UNIT)
+	rm -f $(patsubst systemd/%,$(UNITS)/%,$(wildcard systemd/speech-gateway*)) $(ENGINE_UNIT)
 	-rmdir $(dir $(ENGINE_UNIT)) 2>/dev/null
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:
-	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.
-$(VENV)/run.stamp: EXTRAS := embedded,openai
-$(VENV)/test.stamp: EXTRAS := embedded,openai,test
-$(VENV)/lint.stamp: EXTRAS := embedded,openai,test,lint
-$(VENV)/bench.stamp: EXTRAS := embedded,openai,test,bench
+$(VENV)/run.stamp: EXTRAS := embedded,openai,wyoming
+$(VENV)/test.stamp: EXTRAS := embedded,openai,wyoming,otel,test
+$(VENV)/lint.stamp: EXTRAS := embedded,openai,wyoming,otel,test,lint
+$(VENV)/bench.stamp: EXTRAS := embedded,openai,wyoming,otel,test,bench
+$(VENV)/pictures.stamp: EXTRAS := embedded,openai,wyoming,test,pictures
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
 	@echo "Setting up $(VENV) ..."
 	@$(PIP) --editable '.[$(EXTRAS)]' || { \

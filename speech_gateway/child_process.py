@@ -6,7 +6,7 @@ import logging
 from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 
-from .errors import StartupError
+from .startup_error import StartupError
 
 STOP_TIMEOUT = 5.0
 SHORT_LIFE = 10.0

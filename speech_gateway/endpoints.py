@@ -49,7 +49,10 @@ class Endpoint:
     noun: str
     """What the body is, for people."""
     api: str = "plain"
-    """Whose clients it serves, for the metrics: ``plain`` or ``openai``."""
+    """Whose clients it serves, for the metrics: ``plain``, ``openai``, ``realtime`` or ``wyoming``.
+    """
+    is_live: bool = False
+    """Whether its connections stay, and what is said on them is counted and holds slots instead."""
     methods: tuple[str, ...] = METHODS
     format_error: Callable[[web.Response], web.Response] = plain_text
     """Returns a refusal in the form that the endpoint's clients read."""

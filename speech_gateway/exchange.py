@@ -7,6 +7,8 @@ from time import perf_counter
 from aiohttp import web
 
 from .endpoints import Endpoint
+from .observation import Observation
+from .trace_context import TraceContext
 
 CLIENT_LEFT = 499
 """Counted, never sent: the client left before the last byte."""
@@ -49,10 +51,17 @@ class Exchange:
     endpoint: Endpoint
     clock: Callable[[], float]
     """The event loop's clock."""
+    request_id: str = ""
     client: Client = field(default_factory=Client)
     timings: Timings = field(default_factory=Timings)
+    trace: TraceContext | None = None
+    """Its place in a distributed trace: the client's, or that of a span that an observer makes."""
+    observations: tuple[Observation, ...] = ()
+    """Those of the observers who are told of it."""
     text: bytes = b""
     """The text of a /tts request, read and judged, as UTF-8."""
+    upgraded: bool = False
+    """Whether it has become a live connection, which is counted by what is said on it."""
     closes: bool = False
     """Whether the connection is to be closed after this exchange."""
     bytes_in: int = 0
@@ -72,6 +81,12 @@ class Exchange:
     def status(self) -> int:
         """The status that it ended with; 499 when it has not ended, as its client left."""
         return CLIENT_LEFT if self.outcome is None else self.outcome
+
+    @property
+    def exemplar(self) -> dict[str, str] | None:
+        """What leads from a metric to its trace, if that is recorded."""
+        trace = self.trace
+        return {"trace_id": trace.trace_id} if trace is not None and trace.sampled else None
 
     def end(self, status: int) -> None:
         """Note that all of the answer was sent, unless it has ended before; the client may go."""

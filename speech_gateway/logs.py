@@ -1,4 +1,4 @@
-"""The log on standard error: one line for each event, as text or as JSON."""
+"""The log: one line for each event, as text or as JSON, on standard error or in the journal."""
 
 import json
 import logging
@@ -8,20 +8,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
+from .journal import NOTICE, PRIORITIES, JournalHandler
 from .standard_streams import printable
+from .structured_logs import EcsFormatter, OtelFormatter
 
 LEVELS = ("debug", "info", "warning", "error")
-FORMATS = ("text", "json")
+FORMATS = ("text", "json", "otel", "ecs")
 ERROR_MARK = "<3>"
 """Marks a line to the journal as an error (sd-daemon(3))."""
-_NOTICE = 5
-_PRIORITIES = {
-    logging.DEBUG: 7,
-    logging.INFO: 6,
-    logging.WARNING: 4,
-    logging.ERROR: 3,
-    logging.CRITICAL: 2,
-}
 
 
 class _Stamp:
@@ -89,26 +83,42 @@ class JournalFormatter(logging.Formatter):
         self._lines = lines
 
     def format(self, record: logging.LogRecord) -> str:
-        mark = f"<{_PRIORITIES.get(record.levelno, _NOTICE)}>"
+        mark = f"<{PRIORITIES.get(record.levelno, NOTICE)}>"
         return mark + self._lines.format(record).replace("\n", f"\n{mark}")
 
 
 def set_up(log_format: str, level: str, environ: Mapping[str, str]) -> None:
-    """Send the log of the whole process to standard error, in the journal's format if it goes
-    there.
-    """
+    """Send the log of the whole process to standard error, or to the journal if that goes there."""
     journal = is_journal(sys.stderr, environ)
-    handler = logging.StreamHandler(sys.stderr)
-    lines = JsonFormatter() if log_format == "json" else TextFormatter(stamped=not journal)
+    lines = _formatter(log_format, stamped=not journal)
+    handler: logging.Handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JournalFormatter(lines) if journal else lines)
+    if journal:
+        handler = JournalHandler(otherwise=handler)
+        handler.setFormatter(lines)
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    before, root.handlers[:] = root.handlers[:], [handler]
+    for old in before:
+        if isinstance(old, JournalHandler):
+            old.close()
     root.setLevel(level.upper())
     # A log that cannot be written, as on a full disk, is no reason to fail a request.
     logging.raiseExceptions = False
     # Nor does a line need what no formatter here prints (Python's logging HOWTO, "Optimization").
     logging._srcfile = None
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+
+
+def _formatter(log_format: str, *, stamped: bool) -> logging.Formatter:
+    match log_format:
+        case "json":
+            return JsonFormatter()
+        case "otel":
+            return OtelFormatter()
+        case "ecs":
+            return EcsFormatter()
+        case _:
+            return TextFormatter(stamped=stamped)
 
 
 def is_journal(stream: TextIO, environ: Mapping[str, str]) -> bool:

@@ -1,6 +1,7 @@
 """The metrics; their names and labels are a frozen contract with dashboards."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from http import HTTPStatus
@@ -19,9 +20,10 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
 from . import __version__
-from .endpoints import LABELS, METHODS
+from .endpoints import LABELS, METHODS, STT
 from .exchange import CLIENT_LEFT, Exchange
 from .media.workers.ends import End
+from .upstream.backend_state import BackendState, Reason
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 FIRST_BYTE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -34,9 +36,12 @@ REASONS = {
 }
 NAMED_METHODS = frozenset({"GET", "HEAD", "POST", "PUT"})
 OTHER_METHOD = "other"
-KNOWN_CODES = (200, 400, 408, 413, 415, CLIENT_LEFT, 500, 502, 503, 504)
+KNOWN_CODES = (200, 400, 403, 408, 413, 415, CLIENT_LEFT, 500, 502, 503, 504)
 """Statuses that any gateway may end an exchange with, beside those of the backend."""
 _METHODS_REFUSED = ("GET", "HEAD", OTHER_METHOD)
+_REFUSALS = (403, 405)
+"""How requests with such a method end: those of other origins' pages, and all others."""
+_PREFLIGHT_CODE = 204
 _REGISTERED = frozenset(status.value for status in HTTPStatus)
 
 
@@ -61,6 +66,7 @@ class _Series:
 
     inflight: Gauge
     waiting: Gauge
+    slots_held: Gauge
     duration: Histogram
     upstream: Histogram
     first_byte: Histogram
@@ -81,9 +87,6 @@ class Metrics:
     def __init__(
         self,
         *,
-        slots: int,
-        refusals: Iterable[int] = (),
-        apis: Iterable[str] = ("plain",),
         process: bool = True,
     ) -> None:
         _set_up_client()
@@ -107,42 +110,80 @@ class Metrics:
         # labels() takes a lock and sorts out its arguments each time; labels are few.
         self._requests_ended = cache(self.requests.labels)
         self._api_ended = cache(self.by_api.labels)
+        self._live = self._gauge("gateway_live_sockets", "Live connections that are open.").labels(
+            STT.label
+        )
+        self._transcript_delay = self._histogram(
+            "gateway_live_transcript_seconds",
+            "Seconds from the end of speech on a live connection to its whole transcript.",
+            FIRST_BYTE_BUCKETS,
+        ).labels(STT.label)
         self._series = self._per_endpoint()
-        Gauge(
+        self.slots = Gauge(
             "gateway_slots", "Requests that may talk to the backend at once.", registry=registry
-        ).set(slots)
+        )
+        self._reload_success = Gauge(
+            "gateway_config_last_reload_successful",
+            "Whether the settings could be taken when they were last read.",
+            registry=registry,
+        )
+        self._reload_time = Gauge(
+            "gateway_config_last_reload_success_timestamp_seconds",
+            "When settings were last taken, in seconds since 1970.",
+            registry=registry,
+        )
         Gauge(
             "gateway_build_info", "The version that runs.", ("version",), registry=registry
         ).labels(__version__).set(1)
+        self._ready = Gauge(
+            "gateway_backend_ready",
+            "Whether the gateway's last look found that the backend can take calls.",
+            registry=registry,
+        )
+        self._problem = Gauge(
+            "gateway_backend_problem",
+            "Whether the gateway's last look found this wrong with the backend.",
+            ("reason",),
+            registry=registry,
+        )
+        self._circuit_open = Gauge(
+            "gateway_circuit_open",
+            "Whether requests are refused at once, as the backend is gone.",
+            registry=registry,
+        )
         if process:
             ProcessCollector(registry=registry)
             PlatformCollector(registry=registry)
-        self._begin_at_zero((*KNOWN_CODES, *refusals), tuple(apis))
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ("endpoint",), registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
+        return Histogram(name, text, ("endpoint",), buckets=buckets, registry=self.registry)
+
     def _per_endpoint(self) -> dict[str, _Series]:
-        def histogram(name: str, text: str, buckets: tuple[float, ...] = BUCKETS) -> Histogram:
-            return Histogram(name, text, ("endpoint",), buckets=buckets, registry=self.registry)
-
-        def gauge(name: str, text: str) -> Gauge:
-            return Gauge(name, text, ("endpoint",), registry=self.registry)
-
-        duration = histogram(
+        duration = self._histogram(
             "gateway_request_duration_seconds",
             "Seconds from the request's head to the last byte or the break.",
         )
-        inflight = gauge(
+        inflight = self._gauge(
             "gateway_inflight_requests",
             "Requests received and not finished, waiting ones included.",
         )
-        upstream = histogram(
+        upstream = self._histogram(
             "gateway_upstream_duration_seconds",
             "Seconds from calling the backend to its response headers.",
         )
-        waiting = gauge("gateway_waiting_requests", "Requests waiting at the gate for a slot.")
-        first_byte = histogram(
+        waiting = self._gauge(
+            "gateway_waiting_requests", "Requests waiting at the gate for a slot."
+        )
+        slots_held = self._gauge(
+            "gateway_slots_held", "Slots held: requests that talk to the backend."
+        )
+        first_byte = self._histogram(
             "gateway_first_byte_seconds",
             "Seconds from the request's head to the first byte of the answer's body.",
             FIRST_BYTE_BUCKETS,
@@ -154,6 +195,7 @@ class Metrics:
             name: _Series(
                 inflight=inflight.labels(name),
                 waiting=waiting.labels(name),
+                slots_held=slots_held.labels(name),
                 duration=duration.labels(name),
                 upstream=upstream.labels(name),
                 first_byte=first_byte.labels(name),
@@ -162,18 +204,40 @@ class Metrics:
             for name in LABELS
         }
 
-    def _begin_at_zero(self, codes: Sequence[int], apis: Iterable[str]) -> None:
+    def expect(
+        self,
+        *,
+        refusals: Iterable[int] = (),
+        apis: Iterable[str] = ("plain",),
+        methods: Iterable[str] = METHODS,
+        preflights: bool = False,
+    ) -> None:
+        """Have the series of what can come exist, at 0 where there was nothing yet.
+
+        Args:
+            refusals: statuses that only some settings lead to.
+            apis: whose requests are served.
+            methods: those of the endpoints.
+            preflights: whether browsers' preflights are answered.
+        """
+        codes, apis, methods = (*KNOWN_CODES, *refusals), tuple(apis), tuple(methods)
+        answered = (_PREFLIGHT_CODE,) if preflights else ()
         for end in End:
             self._conversions.labels(end)
+        for problem in Reason:
+            self._problem.labels(problem)
         for endpoint in LABELS:
             for api in apis:
-                for code in (*codes, 405):
+                for code in (*codes, 405, *answered):
                     self.by_api.labels(api, endpoint, code_label(code))
-            for method in METHODS:
+            for method in methods:
                 for code in codes:
                     self.requests.labels(endpoint, method, code_label(code))
             for method in _METHODS_REFUSED:
-                self.requests.labels(endpoint, method, "405")
+                for code in _REFUSALS:
+                    self.requests.labels(endpoint, method, code_label(code))
+            for code in answered:
+                self.requests.labels(endpoint, OTHER_METHOD, code_label(code))
             for reason in sorted(set(REASONS.values())):
                 self.rejected.labels(endpoint, reason)
 
@@ -187,11 +251,12 @@ class Metrics:
         series = self._series[endpoint]
         series.inflight.dec()
         timings = exchange.timings
-        series.duration.observe(timings.so_far())
+        exemplar = exchange.exemplar
+        series.duration.observe(timings.so_far(), exemplar)
         if timings.backend is not None:
-            series.upstream.observe(timings.backend)
+            series.upstream.observe(timings.backend, exemplar)
         if timings.first_byte is not None:
-            series.first_byte.observe(timings.first_byte)
+            series.first_byte.observe(timings.first_byte, exemplar)
             series.bytes_out.inc(exchange.bytes_out)
         status = exchange.status
         code = code_label(status)
@@ -201,6 +266,28 @@ class Metrics:
         if reason is not None and not exchange.refused_by_backend:
             self.rejected.labels(endpoint, reason).inc()
 
+    @contextmanager
+    def live(self, exchange: Exchange) -> Iterator[None]:
+        """Count a request that has become a live connection as one, and no more as a request."""
+        exchange.upgraded = True
+        self._series[exchange.endpoint.label].inflight.dec()
+        self._live.inc()
+        try:
+            yield
+        finally:
+            self._live.dec()
+
+    def transcribed(self, exchange: Exchange | None, delay: float) -> None:
+        """Count the seconds from the end of live speech to its transcript, if there is one."""
+        exemplar = None if exchange is None else exchange.exemplar
+        self._transcript_delay.observe(delay, exemplar)
+
+    def reloaded(self, *, successfully: bool) -> None:
+        """Note that the settings were read, and whether they could be taken."""
+        self._reload_success.set(successfully)
+        if successfully:
+            self._reload_time.set_to_current_time()
+
     def converted(self, end: End) -> None:
         """Count a conversion that ended."""
         self._conversions.labels(end).inc()
@@ -208,6 +295,18 @@ class Metrics:
     def waiting(self, endpoint: str) -> Gauge:
         """Return the gauge of the requests that wait at the gate."""
         return self._series[endpoint].waiting
+
+    def slots_held(self, endpoint: str) -> Gauge:
+        """Return the gauge of the slots that are held."""
+        return self._series[endpoint].slots_held
+
+    def backend(self, state: BackendState) -> None:
+        """Tell what is known of the backend."""
+        self._ready.set(state.ready)
+        self._circuit_open.set(state.gone)
+        for reason in Reason:
+            found = state.problem is not None and state.problem.reason is reason
+            self._problem.labels(reason).set(found)
 
     def page(self, encode: Encode) -> bytes:
         """Return the metrics page; this takes milliseconds."""

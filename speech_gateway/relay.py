@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from .errors import UpstreamError, as_http
-from .exchange import CLIENT_LEFT, EXCHANGE
+from .exchange import CLIENT_LEFT, EXCHANGE, Exchange
 from .server.aiohttp_internals import RelayedResponse
 from .server.keep_alive import decide_keep_alive
 from .server.response_writer import WRITE_TIMEOUT, ResponseWriter, Transform, break_off
@@ -110,7 +110,10 @@ async def first_sound(call: Call, answer: Answer) -> bytes:
     Raises:
         UpstreamError: it has none.
     """
-    sound = FirstSound(answer.content_type)
+    return await call.first_byte.ends(_first_sound(call, FirstSound(answer.content_type)))
+
+
+async def _first_sound(call: Call, sound: FirstSound) -> bytes:
     while piece := await call.read():
         if sound.feed(piece):
             return bytes(sound.held)
@@ -142,7 +145,7 @@ async def relay(
     try:
         answer = await call.answer()
         if answer.status >= 400:
-            return await backend_error(request, call, answer)
+            return await backend_error(request[EXCHANGE], call, answer)
         await body.open(answer)
         return await _send(request, answer, body, answer_format)
     finally:
@@ -181,10 +184,9 @@ async def _cut_off(
     await writer.cut_off(fault.status, why, timeout=CUT_OFF_TIMEOUT)
 
 
-async def backend_error(request: web.Request, call: Call, answer: Answer) -> web.Response:
+async def backend_error(exchange: Exchange, call: Call, answer: Answer) -> web.Response:
     """Return the backend's error in the form of the endpoint's API."""
     body = await call.error_body()
-    exchange = request[EXCHANGE]
     exchange.explain("the backend refused")
     exchange.refused_by_backend = True
     if body:

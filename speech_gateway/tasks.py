@@ -12,3 +12,9 @@ async def cancel_and_wait(*tasks: asyncio.Task[object]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def cancel_for(why: str, task: asyncio.Task[None]) -> None:
+    """Cancel a task for a reason, which its CancelledError has, and wait until it has ended."""
+    task.cancel(why)
+    await asyncio.wait({task})

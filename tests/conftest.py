@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 import uvloop
 from hypothesis import settings
 
+from speech_gateway.upstream.backend_monitor import BackendMonitor
 from tests.support.backend import ScriptedBackend, scripted_backend
 from tests.support.engine import StandaloneEngine
 from tests.support.gateway import Served, serving
@@ -65,3 +67,18 @@ async def backend() -> AsyncIterator[ScriptedBackend]:
 async def gateway(backend: ScriptedBackend) -> AsyncIterator[Served]:
     async with serving(backend.url) as served:
         yield served
+
+
+@pytest.fixture(autouse=True)
+def no_exporting_threads() -> Iterator[None]:
+    """Wait for the threads that export spans, which draw random numbers where hypothesis does."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name.startswith(("OtelBatch", "close-tracing")):
+            thread.join(30)
+
+
+@pytest.fixture
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have gateways look at their backends only when somebody asks."""
+    monkeypatch.setattr(BackendMonitor, "start", lambda _: None)

@@ -15,6 +15,7 @@ from speech_gateway.metrics import Metrics, code_label, method_label, page_forma
 from tests.support.backend import ScriptedBackend, scripted_backend
 from tests.support.client import Response, connect
 from tests.support.gateway import Served, serving
+from tests.support.polling import until
 
 GOLDEN = Path(__file__).with_name("golden_metrics.txt")
 
@@ -30,18 +31,26 @@ def series(text: str) -> set[str]:
 def test_a_fresh_gateway_shows_every_series_at_zero() -> None:
     encode, _ = page_format("")
 
-    page = Metrics(slots=10, process=False).page(encode)
+    metrics = Metrics(process=False)
+    metrics.expect()
+    metrics.slots.set(10)
+
+    page = metrics.page(encode)
 
     assert page.decode().replace(__version__, "VERSION") == GOLDEN.read_text()
 
 
 async def test_the_page_is_the_golden_text_and_the_process(gateway: Served) -> None:
+    await until(lambda: gateway.sample("gateway_backend_ready"))
+
     response = await scrape(gateway)
 
     assert response.status == 200
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     golden = GOLDEN.read_text().replace("VERSION", __version__)
-    assert response.text.startswith(golden)
+    begun = re.sub(r"(\ngateway_config_last_reload_\w+) [\d.e+]+", r"\1 0.0", response.text)
+    golden = golden.replace("backend_ready 0.0", "backend_ready 1.0")
+    assert begun.startswith(golden)
     assert "process_open_fds" in response.text
 
 
@@ -123,7 +132,8 @@ def test_a_method_is_one_of_five(method: str, label: str) -> None:
     ],
 )
 def test_the_reason_follows_from_the_code(code: int, reason: str | None) -> None:
-    metrics = Metrics(slots=1, process=False)
+    metrics = Metrics(process=False)
+    metrics.expect()
     exchange = Exchange(TTS, monotonic)
     exchange.end(code)
 

@@ -32,12 +32,83 @@ def broken(): raise RuntimeError("no")
 
 
 @pytest.fixture
+def observing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> str:
+    """Make OBSERVING importable under a name of its own."""
+    name = "observer_" + re.sub(r"\W", "_", request.node.name)
+    (tmp_path / f"{name}.py").write_text(OBSERVING)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return name
+
+
+@pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> str:
     """Make RAISING importable under a name of its own."""
     name = "plugin_" + re.sub(r"\W", "_", request.node.name)
     (tmp_path / f"{name}.py").write_text(RAISING)
     monkeypatch.syspath_prepend(str(tmp_path))
     return name
+
+
+OBSERVING = """
+from speech_gateway.plugins import CallAttempt, Observation, ObservedCall, TraceContext, observe
+class Call(ObservedCall):
+    def __init__(self, told):
+        self.told = told
+        self.trace = TraceContext("00-" + "ab" * 16 + "-" + "cd" * 8 + "-01")
+    def answered(self, status): self.told.append(status)
+    def end(self, error, seconds_ago): self.told.append("call ended")
+class Seen(Observation):
+    def __init__(self, told, exchange): self.told, self.exchange = told, exchange
+    def call(self, attempt):
+        self.told.append(attempt.resends)
+        return Call(self.told)
+    def end(self): self.told.append((self.exchange.status, self.exchange.request_id))
+class Observing:
+    told = []
+    async def setup(self, app): observe(app, self)
+    def begin(self, exchange, request):
+        self.told.append((exchange.endpoint.path, request.method))
+        return Seen(self.told, exchange)
+class Failing:
+    async def setup(self, app): observe(app, self)
+    def begin(self, exchange, request): return FailingSeen()
+class FailingSeen(Observation):
+    def call(self, attempt): raise RuntimeError("no")
+    def end(self): raise RuntimeError("no")
+"""
+
+
+async def test_an_observer_is_told_of_each_request_and_call(
+    backend: ScriptedBackend, observing: str
+) -> None:
+    async with serving(backend.url, "--plugin", f"{observing}:Observing") as gateway:
+        await gateway.speak(X_Request_ID="seven")
+        await gateway.ask("GET", "/healthz")
+        await gateway.settled()
+
+    assert sys.modules[observing].Observing.told == [
+        ("/tts", "POST"),
+        0,
+        200,
+        "call ended",
+        (200, "seven"),
+    ]
+    traceparent = (await backend.calls.get()).headers["traceparent"]
+    assert traceparent == f"00-{'ab' * 16}-{'cd' * 8}-01"
+
+
+async def test_an_observer_that_raises_fails_no_request(
+    backend: ScriptedBackend, observing: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(backend.url, "--plugin", f"{observing}:Failing") as gateway:
+        response = await gateway.speak()
+        await gateway.settled()
+
+        assert (response.status, response.whole) == (200, True)
+        assert gateway.count("tts", 200) == 1
+    assert caplog.text.count("an observer of requests failed") == 2
 
 
 async def test_the_documented_plugin_does_what_it_says(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from speech_gateway.api.openai.speech import Converted
+from speech_gateway.api.converted_speech import Converted
 from speech_gateway.errors import UpstreamError
 from speech_gateway.media.workers.conversion import Conversion
 from speech_gateway.tasks import cancel_and_wait

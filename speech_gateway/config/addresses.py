@@ -35,6 +35,16 @@ class ListenAddress:
     port: int = 0
     unix_path: Path | None = None
 
+    @property
+    def is_loopback(self) -> bool:
+        """Whether this machine alone can reach it, as far as its text tells."""
+        if self.unix_path is not None or self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
 
 @dataclass(frozen=True, slots=True)
 class UpstreamAddress:

@@ -1,9 +1,8 @@
-"""The command line, read as Go's flag package reads one, and the help.
+"""The command line, read as Go's flag package reads one.
 
 argparse would take ``-listen`` for ``-l isten``, and ``--token -x`` for a missing value.
 """
 
-import argparse
 import re
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,13 +11,50 @@ from dataclasses import dataclass
 from .option_type import Option
 
 ORIGIN = "the command line"
-CONFIG, CHECK, HELP = "config", "check-config", "help"
-CONFIG_VARIABLE = "GATEWAY_CONFIG"
+CONFIG, CONFIG_VARIABLE = "config", "GATEWAY_CONFIG"
+CONFIG_HELP = "a YAML file of settings"
+CHECK, PRINT, HEALTH = "check-config", "print-config", "health"
+COMPLETION, VERSION, HELP = "print-completion", "version", "help"
+SHELLS = ("bash", "zsh", "fish")
 _FLAG = re.compile(r"(?P<dashes>--?)(?P<name>[A-Za-z][\w-]*)(=(?P<value>.*))?", re.DOTALL)
-_EPILOG = """\
-A flag beats the environment, that beats the config file (YAML, keys named like the
-flags without dashes in front), that beats the default. An empty value is the default.
-Go's form of flags is taken as well: -listen :8080, -listen=:8080, --listen=:8080."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A flag that has something else done than serving."""
+
+    name: str
+    help: str
+    takes: str = ""
+    """What stands for its value in the help; empty where it has none."""
+    needs_value: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def usage(self) -> str:
+        """The value, in brackets where it may be left out; empty where there is none."""
+        return self.takes if self.needs_value or not self.takes else f"[{self.takes}]"
+
+
+COMMANDS = (
+    Command(CHECK, "judge the settings, and start nothing"),
+    Command(PRINT, "print the settings in force and where they come from, as a config file"),
+    Command(
+        HEALTH,
+        "ask the gateway that runs here with these settings, or the one at URL, whether it is "
+        "ready; exit with 0 if so, else with 1",
+        "URL",
+    ),
+    Command(
+        COMPLETION,
+        "print what has a shell complete this command's flags: bash, zsh or fish",
+        "SHELL",
+        needs_value=True,
+        choices=SHELLS,
+    ),
+    Command(VERSION, "print the version"),
+    Command(HELP, "print this help"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +68,10 @@ class CommandLine:
 def read(options: Iterable[Option], argv: Sequence[str]) -> CommandLine:
     """Return what argv says. A flag may be given again; whether that is right is judged later."""
     options = list(options)
-    switches = {option.name for option in options if option.switch} | {CHECK, HELP, "h"}
-    known = {option.name for option in options} | {CONFIG} | switches
+    alone = {option.name: "true" for option in options if option.switch}
+    alone |= {command.name: "true" for command in COMMANDS if not command.needs_value}
+    alone |= {HEALTH: "", "h": "true"}
+    known = {CONFIG, *alone, *(o.name for o in options), *(c.name for c in COMMANDS)}
     given: dict[str, tuple[str, ...]] = {}
     problems = []
     words = deque(argv)
@@ -49,10 +87,10 @@ def read(options: Iterable[Option], argv: Sequence[str]) -> CommandLine:
             value = words.popleft()
         if name not in known:
             problems.append(f"{name} (from {ORIGIN}) is no setting")
-        elif value is None and name not in switches:
+        elif value is None and name not in alone:
             problems.append(f"{name} (from {ORIGIN}) is given without a value")
         else:
-            text = "true" if value is None else value
+            text = alone[name] if value is None else value
             given[name] = (*given.get(name, ()), text)
     if "h" in given:
         given[HELP] = given.pop("h")
@@ -63,30 +101,3 @@ def _is_flag(word: str, known: set[str]) -> bool:
     """Tell a flag from a value; a token may begin with one dash, and Go's flags do."""
     flag = _FLAG.fullmatch(word)
     return flag is not None and (flag["dashes"] == "--" or flag["name"] in known)
-
-
-def help_text(options: Iterable[Option]) -> str:
-    """Return what ``--help`` prints, as wide as the terminal."""
-    parser = argparse.ArgumentParser(
-        prog="speech-gateway",
-        description="A gateway that turns plain HTTP into speech, and speech into text.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=_EPILOG,
-    )
-    for option in options:
-        default = f" (default: {option.default})" if option.default is not None else ""
-        parser.add_argument(
-            f"--{option.name}",
-            metavar="VALUE",
-            nargs="?" if option.switch else None,
-            help=f"{option.help}{default} [env var: {option.environment}]".replace("%", "%%"),
-        )
-    parser.add_argument(
-        f"--{CONFIG}",
-        metavar="FILE",
-        help=f"a YAML file of settings [env var: {CONFIG_VARIABLE}]",
-    )
-    parser.add_argument(
-        f"--{CHECK}", action="store_true", help="judge the settings, and start nothing"
-    )
-    return parser.format_help()

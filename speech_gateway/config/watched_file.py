@@ -6,11 +6,12 @@ import logging
 import stat
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Generic, TypeVar
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from .bounded_files import read_bounded
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 CHECK_INTERVAL = 1.0
 """Seconds between two checks of whether the file has changed."""
@@ -64,7 +65,7 @@ class WatchedFile(Generic[T]):
         self._complaint = ""
         self._look: asyncio.Task[None] | None = None
 
-    async def watching(self, _app: web.Application) -> AsyncIterator[None]:
+    async def watching(self, _app: "web.Application") -> AsyncIterator[None]:
         """Check the file regularly while the application runs (a cleanup_ctx of aiohttp's)."""
         watch = asyncio.create_task(self._watch())
         yield

@@ -17,8 +17,8 @@ import uvloop
 from .. import logs, standard_streams
 from ..config import parsers
 from ..config.addresses import ListenAddress
-from ..errors import StartupError
 from ..server.listeners import Bounds, listen
+from ..startup_error import StartupError
 from .cores import cores
 from .launcher import READY, missing_parts
 from .model_folder import check_folder, packaged_weights

@@ -8,7 +8,7 @@ import numpy as np
 from ..media.audio_errors import BadAudioError
 from ..media.decoding import DECODERS, Decoding
 from ..media.gateway_jobs import warm_up
-from ..media.libav import NoOtherFileError, open_input, resampled
+from ..media.libav import NoOtherFileError, open_input, resampled, samples_of
 from ..media.utterances import UtteranceFinder
 from ..media.voice_activity import FRAME, RATE, VoiceActivity, VoiceModel
 from ..media.workers.work import Jobs, Work
@@ -72,7 +72,7 @@ def _decoded(work: Work) -> Iterator[bytes]:
             decoding = Decoding(opened)
             for frame in resampled(decoding.frames(), "s16", RATE):
                 sound = True
-                yield bytes(frame.planes[0])[: frame.samples * 2]
+                yield samples_of(frame)
     except (av.error.InvalidDataError, av.error.EOFError, NoOtherFileError):
         raise BadAudioError(UNDECODABLE) from None
     if decoding.stream is None or (decoding.undecoded_packets and not sound):

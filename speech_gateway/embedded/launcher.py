@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import child_process
 from ..config.addresses import MAX_SOCKET_PATH, UpstreamAddress
-from ..errors import StartupError
+from ..startup_error import StartupError
 from ..tasks import cancel_and_wait
 
 START_TIMEOUT = 60.0

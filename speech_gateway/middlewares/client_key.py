@@ -7,8 +7,11 @@ from aiohttp import hdrs, web
 from ..config.client_keys import ClientKeys
 from ..endpoints import READ_METHODS
 from ..exchange import EXCHANGE
+from ..server.websocket_head import subprotocols
 from . import Handler, Step
 
+KEY_PROTOCOL = "openai-insecure-api-key."
+"""What a subprotocol begins with that holds a key, by OpenAI's convention."""
 FREE = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths for operators, which need no key."""
 
@@ -16,12 +19,15 @@ FREE = frozenset({"/healthz", "/readyz", "/metrics"})
 class CheckKey(Step):
     """Refuse a client without a known key with 401 (RFC 6750); note the client's name.
 
-    Paths that begin with one of free can be read without a key.
+    Paths that begin with one of free, and pages, can be read without a key.
     """
 
-    def __init__(self, keys: ClientKeys, free: Sequence[str] = ()) -> None:
+    def __init__(
+        self, keys: ClientKeys, free: Sequence[str] = (), pages: Sequence[str] = ()
+    ) -> None:
         self._keys = keys
         self._free = tuple(free)
+        self._pages = frozenset(pages)
 
     async def setup(self, app: web.Application) -> None:
         """Add the middleware, and watch the file of keys while app runs."""
@@ -32,11 +38,10 @@ class CheckKey(Step):
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path in FREE or self._is_free(request):
             return await handler(request)
-        shown = request.headers.getall(hdrs.AUTHORIZATION, [])
-        scheme, _, key = shown[0].partition(" ") if len(shown) == 1 else ("", "", "")
-        if scheme.lower() != "bearer":
+        key = _key(request)
+        if key is None:
             raise _refusal("this gateway wants a key; send Authorization: Bearer KEY\n", "")
-        name = self._keys.name_of(key.strip())
+        name = self._keys.name_of(key)
         if name is None:
             raise _refusal("this key is not known here\n", ', error="invalid_token"')
         if (exchange := request.get(EXCHANGE)) is not None:
@@ -44,7 +49,26 @@ class CheckKey(Step):
         return await handler(request)
 
     def _is_free(self, request: web.Request) -> bool:
-        return request.method in READ_METHODS and request.path.startswith(self._free)
+        path = request.path
+        free = path in self._pages or path.startswith(self._free)
+        return free and request.method in READ_METHODS
+
+
+def _key(request: web.Request) -> str | None:
+    """Return the key that a client shows, if it does."""
+    shown = request.headers.getall(hdrs.AUTHORIZATION, [])
+    if not shown:
+        return _key_in_protocol(request)
+    scheme, _, key = shown[0].partition(" ")
+    return key.strip() if len(shown) == 1 and scheme.lower() == "bearer" else None
+
+
+def _key_in_protocol(request: web.Request) -> str | None:
+    """Return the key among a websocket's subprotocols: pages in a browser can set no header."""
+    for protocol in subprotocols(request):
+        if protocol.startswith(KEY_PROTOCOL):
+            return protocol.removeprefix(KEY_PROTOCOL)
+    return None
 
 
 def _refusal(text: str, error: str) -> web.HTTPException:

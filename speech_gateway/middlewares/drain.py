@@ -8,7 +8,7 @@ from aiohttp import web
 from ..exchange import EXCHANGE
 from ..server.response_writer import break_off
 from . import Handler, Step
-from .concurrency_gate import RETRY_AFTER
+from .retry_after import A_MOMENT, retry_after
 
 CLEANUP_TIMEOUT = 2.0
 """Seconds that a request gets to end after its connection was broken; only a plugin needs more."""
@@ -22,7 +22,8 @@ class Drain(Step):
     """
 
     def __init__(self) -> None:
-        self.draining = False
+        self.begun = asyncio.Event()
+        """Set when the shutdown begins: live connections are to come to an end."""
         self._refuses = False
         self._in_progress: dict[int, web.Request] = {}  # by id: requests have no hash
         self._empty = asyncio.Event()
@@ -35,7 +36,8 @@ class Drain(Step):
         exchange.closes = self.draining
         if self._refuses:
             raise web.HTTPServiceUnavailable(
-                text="the gateway is shutting down; try again in a moment\n", headers=RETRY_AFTER
+                text="the gateway is shutting down; try again in a moment\n",
+                headers=retry_after(A_MOMENT),
             )
         self._in_progress[id(request)] = request
         try:
@@ -46,13 +48,18 @@ class Drain(Step):
                 self._empty.set()
 
     @property
+    def draining(self) -> bool:
+        """Whether the shutdown has begun."""
+        return self.begun.is_set()
+
+    @property
     def in_progress(self) -> int:
         """The number of exchanges in progress."""
         return len(self._in_progress)
 
     def begin(self, *, refuse: bool) -> None:
         """Begin to drain; refuse new requests if so."""
-        self.draining = True
+        self.begun.set()
         self._refuses = refuse
         for request in self._in_progress.values():
             request[EXCHANGE].closes = True

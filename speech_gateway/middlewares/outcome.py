@@ -4,16 +4,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID, Exchange
 from ..server.aiohttp_internals import answer_has_begun
 from ..server.keep_alive import decide_keep_alive
 from ..server.response_writer import break_off
 from . import Handler, Step
+from .retry_after import retry_after
 
 FormatError = Callable[[web.Response], web.Response]
 """Returns a refusal in the form that an API's clients read."""
+BACKENDS_FAULTS = (web.HTTPBadGateway.status_code, web.HTTPGatewayTimeout.status_code)
 
 log = logging.getLogger(__name__)
 
@@ -22,12 +24,20 @@ class DecideOutcome(Step):
     """Send every answer to its last byte, so that the outcome is what really happened.
 
     A client that takes no byte for timeout seconds is broken off. Refusals are in the form of the
-    endpoint's API; other paths' in that of the API whose prefix in error_formats they have.
+    endpoint's API; other paths' in that of the API whose prefix in error_formats they have. Where
+    the backend has failed, they say when to come back: in as many seconds as seconds_to_retry
+    returns, about.
     """
 
-    def __init__(self, timeout: float, error_formats: Mapping[str, FormatError]) -> None:
+    def __init__(
+        self,
+        timeout: float,
+        error_formats: Mapping[str, FormatError],
+        seconds_to_retry: Callable[[], float],
+    ) -> None:
         self._timeout = timeout
         self._error_formats = error_formats
+        self._seconds_to_retry = seconds_to_retry
 
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -80,6 +90,8 @@ class DecideOutcome(Step):
             )
         if exchange is not None:
             exchange.explain(refusal.text or refusal.reason)
+            if refusal.status in BACKENDS_FAULTS and hdrs.RETRY_AFTER not in refusal.headers:
+                refusal.headers.update(retry_after(self._seconds_to_retry()))
             return _formatted(exchange.endpoint.format_error, refusal)
         for prefix, format_error in self._error_formats.items():
             if request.path.startswith(prefix):

@@ -32,4 +32,5 @@ class CountRequests(Step):
         try:
             return await handler(request)
         finally:
-            self._metrics.finished(exchange, request.method)
+            if not exchange.upgraded:
+                self._metrics.finished(exchange, request.method)

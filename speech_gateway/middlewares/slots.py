@@ -10,30 +10,38 @@ class Slots:
     First come, first served; a request behind those of a client that is at its limit passes them.
     """
 
-    def __init__(self, total: int, max_each: int) -> None:
-        self._free = total
-        self._max_each = max_each
+    def __init__(self) -> None:
+        self._total = 0
+        self._free = 0
+        """Less than none, while more are held than there are since they became fewer."""
+        self._max_each = 0
         self._held: Counter[str] = Counter()
-        self._waiters: dict[asyncio.Future[None], str] = {}
+        self._waiters: dict[asyncio.Future[bool], str] = {}
         """The client of each waiter, in order of arrival."""
+
+    def resize(self, total: int, max_each: int) -> None:
+        """Have this many slots; the new ones go to those who wait."""
+        self._free += total - self._total
+        self._total, self._max_each = total, max_each
+        self._grant()
 
     def take(self, client: str) -> bool:
         """Take a slot for client if one is free for it; return whether it was."""
         # Who waits while a slot is free is at the limit, so that nobody is passed by.
-        if not self._free or self._held[client] >= self._max_each:
+        if self._free < 1 or self._held[client] >= self._max_each:
             return False
         self._free -= 1
         self._held[client] += 1
         return True
 
-    async def wait(self, client: str) -> None:
-        """Wait for a slot, and take it."""
-        granted = asyncio.get_running_loop().create_future()
+    async def wait(self, client: str) -> bool:
+        """Wait for a slot, and take it; return False if all were told to go instead."""
+        granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiters[granted] = client
         try:
-            await granted
+            return await granted
         except asyncio.CancelledError:
-            if not granted.cancelled():  # it was granted at the very moment
+            if not granted.cancelled() and granted.result():  # it was granted at the very moment
                 self.give_back(client)
             raise
         finally:
@@ -45,7 +53,18 @@ class Slots:
         self._held[client] -= 1
         if not self._held[client]:
             del self._held[client]
-        for waiter, waiting in self._waiters.items():
-            if not waiter.done() and self.take(waiting):
-                waiter.set_result(None)
+        self._grant()
+
+    def _grant(self) -> None:
+        """Give what is free to those who may have it, in order of arrival."""
+        for waiter, client in self._waiters.items():
+            if self._free < 1:
                 return
+            if not waiter.done() and self.take(client):
+                waiter.set_result(True)
+
+    def turn_away(self) -> None:
+        """Have all who wait wait no more."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(False)

@@ -19,6 +19,8 @@ SLOWEST, FASTEST = 0.25, 4.0
 """The speeds that OpenAI's API allows."""
 LISTED = 40
 """Names that a refusal has room for."""
+USUAL_LANGUAGE = "en"
+"""Of a voice of which none is told."""
 HIGHEST = 100
 """The highest speed allowed in the file; more is a mistake."""
 
@@ -44,6 +46,10 @@ class Voices:
             return name
         folded = name.strip().casefold()
         return next((voice for voice in self.params if voice.casefold() == folded), None)
+
+    def language(self, voice: str) -> str:
+        """Return the code of a voice's language."""
+        return self.about.get(voice, {}).get("language", USUAL_LANGUAGE)
 
     @property
     def listed(self) -> str:

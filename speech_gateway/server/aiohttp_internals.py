@@ -8,22 +8,23 @@ the tests of this module run on the newest version too.
 
 import inspect
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
 from aiohttp import StreamReader, web
 
-from ..errors import StartupError
 from ..exchange import EXCHANGE
+from ..startup_error import WRONG_SETTINGS, StartupError
 from .framing_bound import FramingBound
-from .lingering import LingeringClose
+from .lingering import MAX_TURNED_AWAY, LingeringClose
 
 
 def _wrong_version(why: str) -> StartupError:
     return StartupError(
         f"aiohttp {aiohttp.__version__} is not one that the gateway can run on ({why}); "
-        "install the version that it asks for"
+        "install the version that it asks for",
+        exit_status=WRONG_SETTINGS,
     )
 
 
@@ -45,8 +46,9 @@ TOO_MANY = (
     b"Connection: close\r\n\r\n"
     b"the gateway has too many connections; try again later\n"
 )
-MAX_TURNED_AWAY = 64
-"""Connections over the limit that may linger; others are closed at once, read or not."""
+
+Handle = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+"""Answers a request."""
 
 log = logging.getLogger(__name__)
 
@@ -166,13 +168,21 @@ class Connection(RequestHandler):
 
 
 class BoundedServer(Server):
-    """Creates a Connection for each client, and refuses those over ``max_connections``."""
+    """Creates a Connection for each client, and refuses those over ``max_connections``.
 
-    def __init__(self, server: Server, max_connections: int, **kwargs: Any) -> None:
-        super().__init__(server.request_handler, request_factory=server.request_factory, **kwargs)
-        self._max_connections = max_connections
+    Every request goes to handle.
+    """
+
+    def __init__(self, handle: Handle, max_connections: int, **kwargs: Any) -> None:
+        super().__init__(handle, **kwargs)
         self.turned_away: set[Connection] = set()
         """Connections over the limit that have not been seen to read the refusal."""
+        self._max_connections = max_connections
+
+    def set_bounds(self, max_connections: int, **kwargs: Any) -> None:
+        """Have further connections bounded in another way; arguments are as at the creation."""
+        self._max_connections = max_connections
+        self._kwargs.update(kwargs)
 
     def full(self) -> bool:
         """Return whether there are as many connections as there may be."""
@@ -181,17 +191,16 @@ class BoundedServer(Server):
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
+    def _make_request(
+        self, message: Any, payload: Any, protocol: Any, writer: Any, task: Any
+    ) -> web.Request:
+        return web.Request(message, payload, protocol, writer, task, self._loop)
 
-class Runner(web.AppRunner):
-    """Runs an application on a BoundedServer."""
 
-    def __init__(self, app: web.Application, *, max_connections: int, **kwargs: Any) -> None:
-        super().__init__(app, **kwargs)
-        self._max_connections = max_connections
-
-    async def _make_server(self) -> Server:
-        server = await super()._make_server()
-        return BoundedServer(server, self._max_connections, **self._kwargs)
+def request_handler(runner: web.AppRunner) -> Handle:
+    """Return what answers the requests to an application that was set up."""
+    assert runner.server is not None
+    return runner.server.request_handler
 
 
 class RelayedResponse(web.StreamResponse):
@@ -220,7 +229,8 @@ def check() -> None:
     if HttpRequestParser is HttpRequestParserPy:
         raise StartupError(
             "aiohttp runs without its C parser, and the one in Python is too lax for an open "
-            "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel"
+            "network; unset AIOHTTP_NO_EXTENSIONS, or install aiohttp from a wheel",
+            exit_status=WRONG_SETTINGS,
         )
     if unexpected := list(_unexpected()):
         raise _wrong_version(", ".join(unexpected))
@@ -238,7 +248,7 @@ def _unexpected() -> Iterator[str]:
         (RequestHandler._handle_request, ["self", "request", "start_time", "request_handler"]),
         (RequestHandler.handle_error, ["self", "request", "status", "exc", "message"]),
         (RequestHandler.data_received, ["self", "data"]),
-        (web.AppRunner._make_server, ["self"]),
+        (Server._make_request, ["self", "message", "payload", "protocol", "writer", "task"]),
     ):
         if list(inspect.signature(method).parameters) != parameters:
             yield method.__qualname__

@@ -5,6 +5,9 @@ has not read yet.
 """
 
 import asyncio
+import contextlib
+import socket
+import struct
 from collections.abc import Callable
 
 from aiohttp import StreamReader
@@ -13,8 +16,21 @@ SILENCE = 2.0
 """Seconds of silence after which a refused client is considered done."""
 MAX_SECONDS = 60.0
 """Seconds that a refused client may go on sending."""
+MAX_TURNED_AWAY = 64
+"""Connections over the limit that may linger; others are closed at once, read or not."""
 MAX_BYTES = 64 * 1024 * 1024
 """Bytes that it may send meanwhile."""
+
+
+def reset(transport: asyncio.WriteTransport) -> None:
+    """Break a connection so that its client sees it: over TCP, where an end may pass for a whole.
+
+    With no time to linger a close is a reset (socket(7), SO_LINGER).
+    """
+    if (sock := transport.get_extra_info("socket")) is not None:
+        with contextlib.suppress(OSError):  # it is gone, or no TCP
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
 
 
 class LingeringClose:

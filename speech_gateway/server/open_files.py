@@ -3,7 +3,7 @@
 import logging
 import resource
 
-from ..errors import StartupError
+from ..startup_error import StartupError
 
 RESERVE = 128
 """Open files beside connections and calls: listeners, scrapes, the log, the engine."""
@@ -13,8 +13,8 @@ FILES_A_CALL = 5
 log = logging.getLogger(__name__)
 
 
-def connections_with_files(connections: int, calls: int) -> int:
-    """Return how many client connections fit beside the calls to the backend.
+def connections_with_files(connections: int, calls: int, listeners: int = 1) -> int:
+    """Return how many client connections of each listener fit beside the calls to the backend.
 
     The soft limit is raised as far as needed and allowed (setrlimit(2)).
 
@@ -22,11 +22,11 @@ def connections_with_files(connections: int, calls: int) -> int:
         StartupError: not even one connection fits.
     """
     beside = calls * FILES_A_CALL + RESERVE
-    wanted = connections + beside
+    wanted = connections * listeners + beside
     room = _raise_soft_limit(wanted)
     if room >= wanted:
         return connections
-    found = room - beside
+    found = (room - beside) // listeners
     if found < 1:
         raise StartupError(
             f"the process may open {room} files, and {calls} calls at once want at least "

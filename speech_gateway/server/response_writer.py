@@ -5,10 +5,7 @@ task is woken for it, unless the client is slow.
 """
 
 import asyncio
-import contextlib
 import logging
-import socket
-import struct
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +13,7 @@ from aiohttp import hdrs, web
 
 from ..exchange import CLIENT_LEFT, EXCHANGE, REQUEST_ID
 from ..timeout_checker import TimeoutChecker
+from .lingering import reset
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +29,10 @@ def break_off(request: web.Request, status: int, why: str = "") -> None:
         exchange.cut_off(status, why)
     if (transport := request.transport) is None:
         return
-    if request.version < (1, 1) and (sock := transport.get_extra_info("socket")) is not None:
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    if request.version < (1, 1):
+        reset(transport)
+    else:
+        transport.abort()
 
 
 @dataclass(frozen=True, slots=True)

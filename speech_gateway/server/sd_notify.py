@@ -5,11 +5,15 @@ import logging
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, MutableMapping
+from pathlib import Path
 
 HEARTBEAT = 5.0
 """Seconds between two status messages, unless a watchdog needs them sooner."""
 STOPPING_HEARTBEAT = 1.0
+RELOAD_OUTCOME = "reload-outcome"
+"""A file in the runtime directory: what became of the last reload."""
 MORE_TIME = "EXTEND_TIMEOUT_USEC=10000000"
 """Sent with every status message while the gateway drains."""
 
@@ -23,8 +27,14 @@ class Supervisor:
     feed it.
     """
 
-    def __init__(self, listens: socket.socket | None = None, watchdog: float | None = None) -> None:
+    def __init__(
+        self,
+        listens: socket.socket | None = None,
+        watchdog: float | None = None,
+        folder: Path | None = None,
+    ) -> None:
         self._socket = listens
+        self._folder = folder
         self._heartbeat = min(HEARTBEAT, watchdog / 3) if watchdog else HEARTBEAT
         self._states: tuple[str, ...] = ("WATCHDOG=1",)
         """Sent with every status message."""
@@ -40,7 +50,10 @@ class Supervisor:
         pid = environ.pop("WATCHDOG_PID", str(os.getpid()))
         number = re.fullmatch(r"0*[1-9][0-9]{0,15}", microseconds)
         fed = number is not None and pid == str(os.getpid())
-        return cls(_connected(address), int(microseconds) / 1e6 if fed else None)
+        listens = _connected(address)
+        folder = environ.get("RUNTIME_DIRECTORY") if listens is not None else None
+        watchdog = int(microseconds) / 1e6 if fed else None
+        return cls(listens, watchdog, Path(folder) if folder else None)
 
     @property
     def listens(self) -> bool:
@@ -50,6 +63,23 @@ class Supervisor:
     def ready(self, status: Callable[[], str]) -> None:
         """Tell that the gateway serves; from now on send status regularly."""
         # In one message: who waits for the start to be over looks at the status right then.
+        self._beat(status, "READY=1")
+
+    def reloading(self, status: Callable[[], str]) -> None:
+        """Tell that the settings are read again; ``reloaded`` tells when that is over."""
+        microseconds = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+        self._beat(status, "RELOADING=1", f"MONOTONIC_USEC={microseconds}")
+
+    def reloaded(self, status: Callable[[], str], *, successfully: bool) -> None:
+        """Tell that the settings were read, and whether they were taken."""
+        if self._folder is not None:  # which systemd/reload-and-wait looks into
+            outcome = self._folder / RELOAD_OUTCOME
+            try:
+                new = outcome.with_suffix(".new")
+                new.write_text("reloaded\n" if successfully else "failed\n")
+                new.rename(outcome)
+            except OSError as error:
+                log.warning("%s cannot be written: %s", outcome, error.strerror)
         self._beat(status, "READY=1")
 
     def stopping(self, status: Callable[[], str]) -> None:

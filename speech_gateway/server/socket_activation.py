@@ -8,7 +8,7 @@ import re
 import socket
 from collections.abc import MutableMapping
 
-from ..errors import StartupError
+from ..startup_error import StartupError
 
 FIRST = 3
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")

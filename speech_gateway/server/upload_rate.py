@@ -1,5 +1,7 @@
 """A minimum rate of uploads: who sends next to nothing is not to hold a slot for ever."""
 
+LEAST_PACE = 0.25
+"""Of the pace of speech: who speaks live and sends more slowly is not to hold a slot."""
 WINDOW = 60.0
 """Seconds of waiting for the client, over which the rate is averaged."""
 

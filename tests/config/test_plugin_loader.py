@@ -8,8 +8,8 @@ from aiohttp import web
 
 from speech_gateway.config.plugin_loader import load_all
 from speech_gateway.config.settings import load
-from speech_gateway.errors import StartupError
 from speech_gateway.plugins import REQUEST_ID, Handler, Step, exchange_of
+from speech_gateway.startup_error import StartupError
 from tests.support.backend import ScriptedBackend
 from tests.support.gateway import serving
 

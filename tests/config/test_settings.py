@@ -1,6 +1,7 @@
 """Contract section 4: flags beat the environment, that the file, that the defaults."""
 
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from speech_gateway.config.addresses import ListenAddress
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.config.parsers import seconds
 from speech_gateway.config.settings import Settings, load
-from speech_gateway.errors import StartupError
+from speech_gateway.startup_error import StartupError
 
 PIPELINE = """
 mode: oneshot
@@ -48,6 +49,7 @@ def test_the_defaults_are_the_contracts() -> None:
     assert found.max_tts_text_size == 1000
     assert (found.max_queue, found.queue_timeout) == (100, 30)
     assert (found.client_timeout, found.upstream_timeout, found.drain_timeout) == (30, 120, 30)
+    assert found.first_byte_timeout == 10
     assert found.metrics_listen is None
     assert found.plugins == ()
     assert (found.log_format, found.log_level) == ("text", "info")
@@ -152,6 +154,35 @@ def test_what_is_no_duration(text: str) -> None:
         seconds()(text)
 
 
+def test_origins_come_from_flags_the_environment_and_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.yml"
+    file.write_text('allow-origin: ["*", null]\n')
+
+    flags = settings("--allow-origin", "HTTPS://a.example:443", "--allow-origin", "app://-")
+    environ = settings(GATEWAY_ALLOW_ORIGINS="http://[0::1]:3000, null")
+
+    assert settings().allow_origins == frozenset()
+    assert settings(GATEWAY_ALLOW_ORIGINS="").allow_origins == frozenset()
+    assert flags.allow_origins == {"https://a.example", "app://-"}
+    assert environ.allow_origins == {"http://[::1]:3000", "null"}
+    assert settings("--config", str(file)).allow_origins == {"*", "null"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("app.example", "https://app.example/", "https://app.example/path", "https://a?x"),
+        *("https://*.example", "https://*", "**", "https://u@a", "https://a:0", "https://"),
+        *("https://a,", ",", "https://a https://b", "true"),
+    ],
+)
+def test_what_is_no_origin(text: str) -> None:
+    assert problems("--allow-origin", text) == (
+        "allow-origin (from the command line) must be *, null or scheme://host[:port] like "
+        "https://app.example or http://localhost:3000, without a path, a query or a wildcard",
+    )
+
+
 def test_all_problems_are_told_at_once_with_name_origin_and_what_may_be(tmp_path: Path) -> None:
     file = tmp_path / "gateway.yml"
     file.write_text("max-concurency: 5\nclient-timeout: soon\nlog-level: [info, debug]\n")
@@ -164,7 +195,8 @@ def test_all_problems_are_told_at_once_with_name_origin_and_what_may_be(tmp_path
         f"client-timeout (from the file {file}) must be a duration, more than 0 to 24h, "
         "like 30, 0.5, 500ms or 2m",
         "listen (from the command line) is given without a value",
-        "log-format (from the environment's GATEWAY_LOG_FORMAT) must be text or json",
+        "log-format (from the environment's GATEWAY_LOG_FORMAT) must be text or json or otel or "
+        "ecs",
         f"log-level (from the file {file}) is given more than one value",
         f"max-concurency (from the file {file}) is no setting",
         "max-queue (from the command line) must be a whole number, 0 or more",
@@ -213,6 +245,62 @@ def test_two_tokens_are_one_too_many(tmp_path: Path) -> None:
     assert "SKIT_TOKEN" in problem
     assert "s3cret" not in problem
     assert "other" not in problem
+
+
+def test_the_console_needs_the_api_that_it_uses() -> None:
+    (problem,) = problems(GATEWAY_CONSOLE="true")
+
+    assert problem == (
+        "console (from the environment's GATEWAY_CONSOLE) needs openai as well, which is off"
+    )
+    assert settings("--console", "--openai").console
+    assert not settings("--openai").console
+
+
+@pytest.mark.parametrize(
+    "listen", ["", ":10300", "127.0.0.1:10300", "localhost:1", "[::1]:1", "unix:/run/wyoming.sock"]
+)
+def test_nothing_is_announced_that_others_cannot_reach(listen: str) -> None:
+    (problem,) = problems("--wyoming-announce", GATEWAY_WYOMING_LISTEN=listen)
+
+    assert problem == (
+        "wyoming-announce (from the command line) needs a wyoming-listen that others can reach"
+    )
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:10300", "[::]:10300", "192.0.2.1:10300", "house:1"])
+def test_what_others_may_reach_may_be_announced(listen: str) -> None:
+    assert settings("--wyoming-announce", "--wyoming-listen", listen).wyoming_announce
+
+
+def test_wyoming_is_of_this_machine_alone_where_no_host_is_given() -> None:
+    address = settings("--wyoming-listen", ":10300").wyoming_listen
+
+    assert address is not None
+    assert (address.host, address.port) == ("127.0.0.1", 10300)
+    assert settings().wyoming_listen is None
+
+
+@pytest.mark.parametrize(
+    ("flag", "part", "extra"),
+    [
+        ("--wyoming-listen=:10300", "wyoming", "wyoming"),
+        ("--wyoming-listen=:10300", "av", "wyoming"),
+        ("--wyoming-announce", "zeroconf", "wyoming"),
+        ("--openai", "av", "openai"),
+    ],
+)
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, flag: str, part: str, extra: str
+) -> None:
+    monkeypatch.setattr(
+        "speech_gateway.config.options.find_spec",
+        lambda name: None if name == part else find_spec(name),
+    )
+
+    (problem,) = problems(flag)
+
+    assert f"needs {part}: install speech-gateway[{extra}]" in problem
 
 
 @pytest.mark.parametrize("content", ["", "two words", "ctrl\x01"])

@@ -7,7 +7,7 @@ import pytest
 from speech_gateway.config.options import OPTIONS
 from speech_gateway.config.settings import Settings, load
 from speech_gateway.config.sources import Sources, read_sources
-from speech_gateway.errors import StartupError
+from speech_gateway.startup_error import StartupError
 
 
 def settings(*argv: str, **environ: str) -> Settings:

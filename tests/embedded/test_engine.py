@@ -14,8 +14,8 @@ import pytest
 
 from speech_gateway.child_process import STOP_TIMEOUT
 from speech_gateway.embedded.launcher import Engine
-from speech_gateway.errors import StartupError
 from speech_gateway.pipelines import packaged
+from speech_gateway.startup_error import StartupError
 from tests.support.client import Response, connect
 from tests.support.engine import StandaloneEngine
 from tests.support.ogg import seconds_of
@@ -310,6 +310,8 @@ async def test_an_engine_that_dies_alone_is_told_of_and_started_again(embedded: 
         await asyncio.sleep(0.05)
 
     await embedded.line("the bundled engine serves")
+    while (await ask(embedded.port, "GET", "/readyz")).status == 503:  # until it is seen
+        await asyncio.sleep(0.05)
     assert (await ask(embedded.port, "POST", "/tts", b"Hello.")).status == 200
 
 

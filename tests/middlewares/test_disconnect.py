@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from speech_gateway.server.listeners import enable_keepalive
+from speech_gateway.server.listening_sockets import enable_keepalive
 from tests.support.backend import OK_CHUNKED, BackendCall, ScriptedBackend, answer_ogg, chunk
 from tests.support.client import RawClient
 from tests.support.gateway import Served, serving

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from speech_gateway.middlewares.retry_after import SPREAD, Pace
+from speech_gateway.middlewares.slots import Slots
 from tests.support.backend import (
     LAST_CHUNK,
     OK_CHUNKED,
@@ -91,7 +93,7 @@ async def test_a_full_queue_turns_away_at_once(narrow: Served, backend: Scripted
     response = await narrow.speak()
 
     assert response.status == 503
-    assert int(response.headers["retry-after"]) > 0
+    assert 1 <= int(response.headers["retry-after"]) <= SPREAD  # nothing tells of a slow pace yet
     assert "busy" in response.text
     assert narrow.count("tts", 503) == 1
     for client in clients:
@@ -145,6 +147,40 @@ async def test_the_pages_answer_while_the_gate_is_full(
         assert (await narrow.ask("GET", path)).status == 200
     for held in clients:
         held.leave()
+
+
+async def test_it_is_told_how_many_slots_are_held(backend: ScriptedBackend) -> None:
+    release = hold(backend)
+    async with serving(backend.url, "--max-concurrency=3") as gateway:
+
+        def held(endpoint: str) -> float:
+            return gateway.sample("gateway_slots_held", endpoint=endpoint)
+
+        clients = [await gateway.connect() for _ in range(3)]
+        for client, path in zip(clients, ("/tts", "/tts", "/stt"), strict=True):
+            client.request("POST", path, body=b"x")
+        await until(lambda: (held("tts"), held("stt")), equals=(2, 1))
+        clients[0].leave()
+        await until(lambda: (held("tts"), held("stt")), equals=(1, 1))
+        release.set()
+        await all_are_served(clients[1:])
+
+        await until(lambda: (held("tts"), held("stt")), equals=(0, 0))
+
+
+async def test_the_longer_slots_are_held_the_later_who_is_refused_is_to_come_back(
+    narrow: Served, backend: ScriptedBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "note", lambda pace, _: setattr(pace, "mean", 10.0))
+    assert (await narrow.speak()).status == 200
+    hold(backend)
+    clients = [await occupied(narrow, backend), await queued(narrow), await queued(narrow)]
+
+    response = await narrow.speak()
+
+    assert 20 <= int(response.headers["retry-after"]) <= 40  # two wait, for 10 s each
+    for client in clients:
+        client.leave()
 
 
 async def test_type_and_size_are_judged_before_the_gate(
@@ -216,6 +252,21 @@ async def test_the_slot_is_free_when_the_client_has_left_a_silent_backend(
 
     backend.script = SUCCESS
     assert (await narrow.ask("POST", path, body=b"x")).status == 200
+
+
+async def test_who_is_turned_away_as_it_leaves_gives_no_slot_back() -> None:
+    slots = Slots()
+    slots.resize(1, 1)
+    assert slots.take("")
+    waiting = asyncio.create_task(slots.wait(""))
+    await asyncio.sleep(0)  # until it waits
+
+    slots.turn_away()
+    waiting.cancel()
+    await asyncio.wait({waiting})
+
+    assert waiting.cancelled()
+    assert not slots.take("")
 
 
 # a client's share

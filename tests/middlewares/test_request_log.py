@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from speech_gateway import logs
+from speech_gateway import __version__, logs
 from tests.support.backend import OK_CHUNKED, ScriptedBackend, answer, chunk, hold, says
 from tests.support.client import connect
 from tests.support.metrics_page import sum_of
@@ -45,6 +45,8 @@ async def test_a_request_has_one_line_that_tells_all_of_it(backend: ScriptedBack
         "client": "127.0.0.1",
         "request_id": "seven",
         "traceparent": TRACE,
+        "trace_id": TRACE[3:35],
+        "version": __version__,
     }
     assert (line["level"], line["message"]) == ("info", "POST /tts ended with 200")
 
@@ -173,6 +175,32 @@ async def test_a_trace_is_passed_on_only_when_it_is_one(
     first, second = (backend.calls.get_nowait() for _ in range(2))
     assert "traceparent" not in first.headers
     assert second.headers["traceparent"] == TRACE
+
+
+@pytest.mark.parametrize(
+    ("states", "passed"),
+    [
+        (["vendor=1"], "vendor=1"),
+        (["vendor=1", "other=2"], "vendor=1,other=2"),
+        (["v=" + "1" * 510], "v=" + "1" * 510),
+        (["v=" + "1" * 511], None),
+        (["v=\xff"], None),
+        ([""], None),
+    ],
+    ids=["one", "two lines", "512 characters", "513", "no ASCII", "empty"],
+)
+async def test_what_tracing_systems_tell_each_other_is_passed_on_within_bounds(
+    backend: ScriptedBackend, gateway: Any, states: list[str], passed: str | None
+) -> None:
+    lines = "".join(f"tracestate: {state}\r\n" for state in states)
+    async with await gateway.connect() as client:
+        client.write(f"POST /tts HTTP/1.1\r\nHost: g\r\ntraceparent: {TRACE}\r\n{lines}")
+        client.write("Content-Length: 6\r\n\r\nHello.")
+        await client.response()
+
+    headers = backend.calls.get_nowait().headers
+    assert headers["traceparent"] == TRACE
+    assert headers.get("tracestate") == passed
 
 
 def record(message: str, **fields: object) -> logging.LogRecord:

@@ -108,7 +108,7 @@ class RawClient(Asked):
                 while piece := await self.piece():
                     body += piece
                 whole = piece is not None
-            else:
+            elif status != 204:  # which never has a body
                 body = await self.reader.read()
         except asyncio.IncompleteReadError as error:
             body, whole = error.partial, False

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from .haproxy import SERVERS, WAIT_TIMEOUT, Haproxy, haproxy_on
 from .network import Lan, Machine, lan
 from .polling import until
 from .program import Program, program
+from .steady_load import SteadyLoad
 
 FRONT = "192.0.2.1"
 CLIENT = "192.0.2.2"
@@ -30,8 +30,6 @@ PORT = 8080
 STREAM = b"Go on until you are told to end."
 END = b"end"
 PACE = 0.05
-LOADERS = 6
-PAUSE = 0.02
 
 
 @dataclass
@@ -89,17 +87,6 @@ class Node:
             return False
 
 
-@dataclass(frozen=True)
-class Asked:
-    """A short request, as its client saw it."""
-
-    begun: float
-    took: float
-    by: str
-    """The gateway that answered; empty when none did."""
-    failure: str
-
-
 @dataclass
 class Stream:
     """A long answer under way, read as it comes."""
@@ -118,14 +105,17 @@ class Stream:
 
 
 @dataclass
-class Cluster:
+class Cluster(SteadyLoad):
     """All of it, and a machine for the clients."""
 
     lan: Lan
     proxy: Haproxy
     nodes: dict[str, Node]
     stack: AsyncExitStack
-    asked: list[Asked] = field(default_factory=list)
+
+    @property
+    def answering(self) -> set[str]:
+        return set(self.nodes)
 
     async def connect(self) -> RawClient:
         return await self.proxy.connect(self.lan.machines[CLIENT])
@@ -133,26 +123,6 @@ class Cluster:
     async def streams(self, each: int = 2) -> list[Stream]:
         """Begin streams, as many on each gateway."""
         return [await self._stream() for _ in range(each * len(self.nodes))]
-
-    @asynccontextmanager
-    async def load(self) -> AsyncIterator[None]:
-        """Have clients ask for something short, again and again, until the block ends."""
-        stop = asyncio.Event()
-        loaders = [asyncio.create_task(self._ask_until(stop)) for _ in range(LOADERS)]
-        try:
-            await until(
-                lambda: {asked.by for asked in self.asked},
-                WAIT_TIMEOUT,
-                holds=set(self.nodes).issubset,
-            )
-            yield
-        finally:
-            stop.set()
-            await asyncio.gather(*loaders)
-
-    def since(self, moment: float) -> list[Asked]:
-        """Return the short requests that were begun after a moment."""
-        return [asked for asked in self.asked if asked.begun >= moment]
 
     async def _stream(self) -> Stream:
         begun = {name: node.streams for name, node in self.nodes.items()}
@@ -166,25 +136,6 @@ class Cluster:
 
         (node,) = await until(begun_on, WAIT_TIMEOUT)
         return Stream(node, reading)
-
-    async def _ask_until(self, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            self.asked.append(await self._ask())
-            await asyncio.sleep(PAUSE)  # bounds the load
-
-    async def _ask(self) -> Asked:
-        begun = time.monotonic()
-        by, failure = "", ""
-        try:
-            async with await self.connect() as client:
-                response = await client.speak()
-            if response.status == 200 and response.whole:
-                by = response.text
-            else:
-                failure = repr(response)
-        except (OSError, EOFError) as error:  # asyncio's IncompleteReadError is an EOFError
-            failure = repr(error)
-        return Asked(begun, time.monotonic() - begun, by, failure)
 
 
 @asynccontextmanager

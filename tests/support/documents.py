@@ -71,6 +71,10 @@ class Document:
         """Return where its links lead."""
         return {link["refuri"] for link in self._all(nodes.reference) if "refuri" in link}
 
+    def pictures(self) -> set[str]:
+        """Return where its pictures are."""
+        return {picture["uri"] for picture in self._all(nodes.image)}
+
     def anchors(self) -> set[str]:
         """Return what a link may name behind a ``#``."""
         return set(_parsed(self.path)[0].ids)
@@ -106,12 +110,17 @@ def _parsed(path: Path) -> tuple[nodes.document, str]:
 
 
 README = Document(ROOT / "README.rst")
+ALERTING = Document(DOCS / "alerting.rst")
 CONTRIBUTING = Document(ROOT / "CONTRIBUTING.rst")
 HTTP = Document(DOCS / "http.rst")
 METRICS = Document(DOCS / "metrics.rst")
 OPENAI = Document(DOCS / "openai.rst")
+REALTIME = Document(DOCS / "realtime.rst")
 OPERATING = Document(DOCS / "operating.rst")
 PLUGINS = Document(DOCS / "plugins.rst")
+RUNBOOKS = Document(DOCS / "runbooks.rst")
 SECURITY = Document(DOCS / "security.rst")
 SETTINGS_LIST = Document(DOCS / "settings.rst")
+SIZING = Document(DOCS / "sizing.rst")
+TRACING = Document(DOCS / "tracing.rst")
 ALL = sorted(map(Document, [*ROOT.glob("*.rst"), *DOCS.glob("*.rst")]))

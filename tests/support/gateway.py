@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from speech_gateway.config import settings
+from speech_gateway.config.settings import Settings
 from speech_gateway.metrics import METRICS
-from speech_gateway.server.service import Gateway, running
+from speech_gateway.server.gateway import Gateway, running
 
 from .client import RawClient, Reachable, connect
 from .polling import until
@@ -27,10 +28,14 @@ class Served(Reachable):
         return int(self.url.rpartition(":")[2])
 
     @property
+    def wyoming_port(self) -> int:
+        assert self.gateway.wyoming is not None
+        return int(self.gateway.wyoming.place.rpartition(":")[2])
+
+    @property
     def connections(self) -> int:
         """How many clients are connected."""
-        server = self.gateway.listener._runner.server
-        return len(server.connections) if server is not None else 0
+        return self.gateway.listener.connections
 
     def sample(self, name: str, **labels: str) -> float:
         """Return a metric's value now; 0 when there is no such series."""
@@ -51,6 +56,10 @@ class Served(Reachable):
     async def connect(self) -> RawClient:
         return await connect(self.port)
 
+    async def reload(self, skit_url: str, *flags: str) -> list[str]:
+        """Have it serve with other settings; return those that need a restart."""
+        return await self.gateway.reload(loaded(skit_url, *flags))
+
     async def settled(self) -> None:
         """Wait until nothing is under way, as the metrics have it."""
         await until(lambda: (self.inflight("tts"), self.inflight("stt")), equals=(0, 0))
@@ -59,7 +68,11 @@ class Served(Reachable):
 @asynccontextmanager
 async def serving(skit_url: str, *flags: str) -> AsyncIterator[Served]:
     """Serve on a free port, in front of skit_url, with flags as on the command line."""
-    argv = ["--listen", "127.0.0.1:0", "--skit-url", skit_url, *flags]
-    loaded, _ = settings.load(argv, {})
-    async with running(loaded) as gateway:
+    async with running(loaded(skit_url, *flags)) as gateway:
         yield Served(gateway)
+
+
+def loaded(skit_url: str, *flags: str) -> Settings:
+    """Return the settings of a gateway on a free port, in front of skit_url."""
+    argv = ["--listen", "127.0.0.1:0", "--skit-url", skit_url, *flags]
+    return settings.load(argv, {})[0]

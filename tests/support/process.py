@@ -2,9 +2,10 @@
 
 import os
 import re
+import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .client import RawClient, connect
@@ -14,10 +15,12 @@ START_TIMEOUT = 30.0
 
 
 def free_port() -> int:
-    """Return a port that nobody had a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody has, and that the kernel gives to nobody who wants just any."""
+    low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = low - 1 - secrets.randbelow(low // 2)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextmanager

@@ -51,16 +51,24 @@ class Program:
 
 @asynccontextmanager
 async def program(
-    *argv: str, module: str = "speech_gateway", before: Sequence[str] = (), **environ: str
+    *argv: str,
+    module: str = "speech_gateway",
+    before: Sequence[str] = (),
+    stdin: str = os.devnull,
+    **environ: str,
 ) -> AsyncIterator[Program]:
     """Run the program until the block ends; the words before it may set limits, say."""
-    process = await asyncio.create_subprocess_exec(
-        *(*before, sys.executable, "-m", module, *argv),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, **environ},
-    )
+    given = os.open(stdin, os.O_RDONLY | os.O_NOCTTY)
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *(*before, sys.executable, "-m", module, *argv),
+            stdin=given,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**os.environ, **environ},
+        )
+    finally:
+        os.close(given)
     try:
         yield Program(process)
     finally:
@@ -71,9 +79,14 @@ async def program(
 
 @asynccontextmanager
 async def serving_program(
-    *argv: str, listen: str = "127.0.0.1", before: Sequence[str] = (), **environ: str
+    *argv: str,
+    listen: str = "127.0.0.1",
+    before: Sequence[str] = (),
+    stdin: str = os.devnull,
+    **environ: str,
 ) -> AsyncIterator[Program]:
     """Run the program on a free port, and wait until it listens."""
-    async with program("--listen", f"{listen}:0", *argv, before=before, **environ) as running:
+    words = ("--listen", f"{listen}:0", *argv)
+    async with program(*words, before=before, stdin=stdin, **environ) as running:
         running.port = int((await running.line(rf"listening on http://{listen}:(\d+)"))[1])
         yield running

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Iterator
 
+from ...media.framing import Frames
 from ...media.utterances import Utterance
 
 _HEAD = struct.Struct(">BQI")
@@ -23,15 +24,9 @@ class UtteranceReader:
     """Reads the bytes as they come."""
 
     def __init__(self) -> None:
-        self._data = bytearray()
+        self._frames = Frames(_HEAD)
 
     def feed(self, data: bytes) -> Iterator[Utterance | None]:
         """Yield the utterances that are complete; None tells that the audio decodes."""
-        self._data += data
-        while len(self._data) >= _HEAD.size:
-            what, start, size = _HEAD.unpack_from(self._data)
-            if len(self._data) < _HEAD.size + size:
-                return
-            samples = bytes(self._data[_HEAD.size : _HEAD.size + size])
-            del self._data[: _HEAD.size + size]
+        for what, start, samples in self._frames.feed(data):
             yield None if what == _SOUND else Utterance(start, samples, what == _ENDED)

@@ -173,7 +173,8 @@ async def test_without_weights_the_engine_speaks_and_says_how_to_make_it_hear(
 
 
 def refusal(*flags: str) -> str:
-    command = [sys.executable, "-m", "speech_gateway.embedded", *flags]
+    listen = ("--listen", "127.0.0.1:0")
+    command = [sys.executable, "-m", "speech_gateway.embedded", *listen, *flags]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert run.returncode == 2
     return run.stderr
