@@ -112,8 +112,11 @@ class Gate(Step):
             self._give_back(held)
 
     def turn_away(self) -> None:
-        """Refuse all who wait: the circuit has opened."""
-        self._slots.turn_away()
+        """Refuse all who wait here: the circuit has opened.
+
+        Those at a gate from before a reload may wait for another backend.
+        """
+        self._slots.turn_away(self)
 
     def seconds_to_slot(self) -> float:
         """Return the seconds until a slot comes free for one more, by the pace of late."""
@@ -151,7 +154,7 @@ class Gate(Step):
         with self._counted(exchange, client):
             try:
                 async with asyncio.timeout(limits.queue_timeout):
-                    granted = await self._slots.wait(client)
+                    granted = await self._slots.wait(client, self)
             except TimeoutError:
                 raise self._busy(f"no slot came free within {limits.queue_timeout:g} s") from None
         if not granted:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass
 
 
 class Slots:
@@ -16,8 +17,8 @@ class Slots:
         """Less than none, while more are held than there are since they became fewer."""
         self._max_each = 0
         self._held: Counter[str] = Counter()
-        self._waiters: dict[asyncio.Future[bool], str] = {}
-        """The client of each waiter, in order of arrival."""
+        self._waiters: dict[asyncio.Future[bool], _Waiter] = {}
+        """In order of arrival."""
 
     def resize(self, total: int, max_each: int) -> None:
         """Have this many slots; the new ones go to those who wait."""
@@ -34,10 +35,10 @@ class Slots:
         self._held[client] += 1
         return True
 
-    async def wait(self, client: str) -> bool:
-        """Wait for a slot, and take it; return False if all were told to go instead."""
+    async def wait(self, client: str, gate: object = None) -> bool:
+        """Wait for a slot, and take it; return False if its gate's were told to go instead."""
         granted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiters[granted] = client
+        self._waiters[granted] = _Waiter(client, gate)
         try:
             return await granted
         except asyncio.CancelledError:
@@ -57,14 +58,22 @@ class Slots:
 
     def _grant(self) -> None:
         """Give what is free to those who may have it, in order of arrival."""
-        for waiter, client in self._waiters.items():
+        for granted, waiter in self._waiters.items():
             if self._free < 1:
                 return
-            if not waiter.done() and self.take(client):
-                waiter.set_result(True)
+            if not granted.done() and self.take(waiter.client):
+                granted.set_result(True)
 
-    def turn_away(self) -> None:
-        """Have all who wait wait no more."""
-        for waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_result(False)
+    def turn_away(self, gate: object = None) -> None:
+        """Have those who wait at a gate wait no more."""
+        for granted, waiter in self._waiters.items():
+            if waiter.gate is gate and not granted.done():
+                granted.set_result(False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiter:
+    """Whose request waits, and at which of the gates that share the slots."""
+
+    client: str
+    gate: object

@@ -269,6 +269,20 @@ async def test_who_is_turned_away_as_it_leaves_gives_no_slot_back() -> None:
     assert not slots.take("")
 
 
+async def test_who_waits_at_another_gate_is_not_turned_away() -> None:
+    slots, before_reload, after_reload = Slots(), object(), object()
+    slots.resize(1, 1)
+    assert slots.take("")
+    stays = asyncio.create_task(slots.wait("", before_reload))
+    goes = asyncio.create_task(slots.wait("", after_reload))
+    await asyncio.sleep(0)  # until they wait
+
+    slots.turn_away(after_reload)
+    slots.give_back("")
+
+    assert (await stays, await goes) == (True, False)
+
+
 # a client's share
 
 
