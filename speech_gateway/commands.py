@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
-from . import __version__, health_probe
+from . import __version__, first_process, health_probe
 from .config import command_line
 from .config.command_line import COMPLETION, HEALTH, HELP, SHELLS, VERSION
 from .config.help_text import help_text
@@ -32,7 +32,8 @@ def carry_out(argv: Sequence[str], environ: Mapping[str, str]) -> bool:
     elif COMPLETION in flags.given:
         say(sys.stdout, _completion(flags.given[COMPLETION][-1]))
     elif HEALTH in flags.given:
-        _check_health(flags.problems, flags.given[HEALTH][-1], argv, environ)
+        settings = argv if flags.given.keys() - {HEALTH} else first_process.gateway_arguments()
+        _check_health(flags.problems, flags.given[HEALTH][-1], settings, environ)
     else:
         return False
     return True
