@@ -28,6 +28,7 @@ MAX_README_LINES = 150
 
 TRIED = {
     "README.rst": {
+        "make images": "containers/test_documents.py::test_it_speaks_as_it_says",
         "-o fox.ogg": "system/test_readme.py::test_the_first_steps_do_what_they_say",
         "ffplay": "",  # there is nobody to listen; how long the file plays is looked at
         "@fox.ogg": "system/test_readme.py::test_the_first_steps_do_what_they_say",
@@ -45,6 +46,9 @@ TRIED = {
     "docs/realtime.rst": {
         "-o fox.pcm": "system/test_readme.py::test_live_speech_is_heard_as_it_says",
     },
+    "docs/image.rst": dict.fromkeys(
+        ("make images", "podman run"), "containers/test_documents.py::test_it_speaks_as_it_says"
+    ),
     "docs/metrics.rst": {
         "promtool check": "system/test_alerts.py::test_the_check_that_is_documented_finds_no_fault",
         "promtool test": "system/test_alerts.py::test_the_tests_that_are_documented_are_these",

@@ -1,4 +1,4 @@
-"""What the bundled engine takes: a little more than was measured (README.rst has the figures)."""
+"""What the bundled engine takes: a little more than was measured (docs/engine.rst, Figures)."""
 
 import asyncio
 from collections.abc import AsyncIterator
