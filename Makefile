@@ -16,6 +16,12 @@
 # make install PREFIX=/opt/speech-gateway   set it up as a service of systemd's; safe to repeat
 # make uninstall PREFIX=...                 remove it again, but for its configuration
 # make deb EXTRAS=openai                    the same service as a package for this Debian, in dist/
+# make images CONTAINER=podman   speech-gateway:full and :slim; CONTAINER may be docker or buildah, too
+# make test-images   build both where no registry is reachable, run them, and what stands in deploy/; as root
+# make release VERSION=1.2.3   cut CHANGES.rst, set the version, commit and tag
+# make release-check TAG=v1.2.3   build all that is released, install each into an empty environment, and have
+#             it speak and hear; without TAG, whatever the version is
+# make lock   the versions that images are made of, anew, with their hashes: requirements/*.txt
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
@@ -41,10 +47,14 @@ CONFIG ?= /etc/speech-gateway
 UNITS ?= /etc/systemd/system
 EXTRAS ?= embedded,openai,wyoming
 DIST ?= dist
+
+CONTAINER ?= podman
+IMAGE ?= speech-gateway
+CONTAINER_STORE ?= $(CURDIR)/.containers
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
 .PHONY: run test test-all clients soak fuzz bench bench-engine bench-live screenshots dashboard-pictures lint \
-    newest-aiohttp config install uninstall deb clean
+    newest-aiohttp config install uninstall deb images test-images release release-check lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --console --listen $(LISTEN) \
@@ -145,6 +155,37 @@ install:
 deb:
 	@scripts/build-deb $(DIST) "$(EXTRAS)" $(SERVICE_PYTHON)
 
+images:
+	@CONTAINER=$(CONTAINER) scripts/build-image slim $(IMAGE):slim
+	@CONTAINER=$(CONTAINER) scripts/build-image full $(IMAGE):full
+
+test-images: $(VENV)/images.stamp
+	@scripts/container-store $(CONTAINER_STORE)
+	SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) $(BIN)/python -m pytest tests/containers
+
+release: $(VENV)/lint.stamp
+	@git diff --quiet HEAD || { echo "There are changes that are not committed." >&2; exit 1; }
+	@$(BIN)/python -m scripts.release cut $(VERSION)
+	@$(MAKE) --no-print-directory config
+	@git commit --quiet --all --message "Release $(VERSION)" && git tag --annotate v$(VERSION) --message $(VERSION)
+
+# CONTAINER_STORE empty is podman's own store, where registries are reachable.
+release-check: $(VENV)/images.stamp
+	@$(if $(TAG),$(BIN)/python -m scripts.release check $(TAG))
+	@rm -rf $(DIST)
+	$(BIN)/python -m build --quiet --outdir $(DIST)
+	$(MAKE) --no-print-directory deb
+	$(if $(CONTAINER_STORE),scripts/container-store $(CONTAINER_STORE))
+	scripts/in-container-store "$(CONTAINER_STORE)" $(MAKE) --no-print-directory images
+	SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) $(BIN)/python -m tests.release --dist $(DIST)
+
+# For every kind of Linux and processor at once: markers tell what is for which.
+lock: COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+    --custom-compile-command 'make lock'
+lock: $(VENV)/images.stamp
+	$(COMPILE) --extra embedded --extra openai --extra wyoming --extra otel setup.cfg -o requirements/image.txt
+	$(COMPILE) requirements/image-tools.in -o requirements/image-tools.txt
+
 # Without the environment's help: it may be broken.
 uninstall:
 	rm -rf $(PREFIX)
@@ -153,12 +194,13 @@ uninstall:
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:
-	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) $(CONTAINER_STORE) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.
 $(VENV)/run.stamp: EXTRAS := embedded,openai,wyoming
 $(VENV)/test.stamp: EXTRAS := embedded,openai,wyoming,otel,test
-$(VENV)/lint.stamp: EXTRAS := embedded,openai,wyoming,otel,test,lint
+$(VENV)/images.stamp: EXTRAS := embedded,openai,wyoming,otel,test,images
+$(VENV)/lint.stamp: EXTRAS := embedded,openai,wyoming,otel,test,lint,images
 $(VENV)/bench.stamp: EXTRAS := embedded,openai,wyoming,otel,test,bench
 $(VENV)/pictures.stamp: EXTRAS := embedded,openai,wyoming,test,pictures
 $(VENV)/%.stamp: $(SOURCES) | $(BIN)/python
