@@ -9,6 +9,8 @@
 # make bench-live   what live connections cost those who listen, and how soon a transcript is there
 # make screenshots   the console's pictures, in both themes and on a telephone; docs/console.png is one
 # make dashboard-pictures   the dashboard's panels, drawn from their queries under a load: docs/dashboard.png
+# make test-compose    judge deploy/compose.yaml, and what it mounts
+# make compose-drill   run it on a Docker daemon of its own, with stand-ins for what is not ours
 # make lint   look at style, types and the direction of imports
 # make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
 # make config write config/speech-gateway.conf, the man page and the completions anew, from the settings'
@@ -41,6 +43,11 @@ PYTHONS ?= 3.11 3.12 3.13
 CLIENT_VENVS := .venv-clients
 CLIENTS := livekit pipecat openai-agents openai home-assistant wyoming-satellite
 
+# Programs in Go that judge and run compose files. This compose was tried with the dockerd of Debian 12.
+TOOLS := .tools
+COMPOSE_SPEC := $(TOOLS)/compose-spec-v2.16.2
+COMPOSE := $(TOOLS)/docker-compose-v2.40.3
+
 # What install wants to know; EXTRAS empty leaves the bundled engine out.
 PREFIX ?= /opt/speech-gateway
 CONFIG ?= /etc/speech-gateway
@@ -54,7 +61,8 @@ CONTAINER_STORE ?= $(CURDIR)/.containers
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
 .PHONY: run test test-all clients soak fuzz bench bench-engine bench-live screenshots dashboard-pictures lint \
-    newest-aiohttp config install uninstall deb images test-images release release-check lock clean
+    test-compose compose-drill newest-aiohttp config install uninstall deb images test-images release release-check \
+    lock clean
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/python -m speech_gateway --skit-url embedded --openai --console --listen $(LISTEN) \
@@ -111,6 +119,20 @@ bench-engine: $(VENV)/bench.stamp
 
 bench-live: $(VENV)/test.stamp
 	$(BIN)/python -m tests.bench.live --json bench-live.json
+
+test-compose: $(VENV)/test.stamp $(COMPOSE_SPEC)
+	COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) $(BIN)/python -m pytest tests/containers/test_compose.py tests/containers/test_compose_files.py
+
+# Wants the store of images that SPEECH_GATEWAY_CONTAINER_STORE names.
+compose-drill: $(VENV)/test.stamp $(COMPOSE)
+	COMPOSE=$(abspath $(COMPOSE)) $(BIN)/python -m pytest tests/containers/test_compose_drill.py
+
+$(COMPOSE_SPEC):
+	@GOBIN=$(abspath $(TOOLS))/new go install github.com/compose-spec/compose-go/v2/cmd@$(lastword $(subst -, ,$@))
+	@mv $(TOOLS)/new/cmd $@ && rmdir $(TOOLS)/new
+
+$(COMPOSE):
+	@scripts/build-docker-compose $(lastword $(subst -, ,$@)) $@
 
 screenshots: $(VENV)/test.stamp
 	$(BIN)/python -m tests.console.screenshots
@@ -194,7 +216,7 @@ uninstall:
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
 clean:
-	rm -rf $(VENV) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) $(CONTAINER_STORE) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) $(CONTAINER_STORE) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.
 $(VENV)/run.stamp: EXTRAS := embedded,openai,wyoming

@@ -55,6 +55,11 @@ def test_the_configuration_is_right() -> None:
     assert "WARNING" not in told.stdout + told.stderr
 
 
+async def test_it_is_told_that_there_are_two_gateways(gateway: Served) -> None:
+    async with haproxy({"one": f"127.0.0.1:{gateway.port}"}, GATEWAY_THREE="none") as running:
+        assert set(await running.states()) == {"one", "two", "BACKEND"}
+
+
 async def test_each_piece_passes_as_it_comes(proxy: Haproxy, backend: ScriptedBackend) -> None:
     pieces: asyncio.Queue[bytes] = asyncio.Queue()
 
