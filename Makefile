@@ -124,8 +124,8 @@ test-compose: $(VENV)/test.stamp $(COMPOSE_SPEC)
 	COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) $(BIN)/python -m pytest tests/containers/test_compose.py tests/containers/test_compose_files.py
 
 # Wants the store of images that SPEECH_GATEWAY_CONTAINER_STORE names.
-compose-drill: $(VENV)/test.stamp $(COMPOSE)
-	COMPOSE=$(abspath $(COMPOSE)) $(BIN)/python -m pytest tests/containers/test_compose_drill.py
+compose-drill: $(VENV)/test.stamp $(COMPOSE) $(COMPOSE_SPEC)
+	COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) COMPOSE=$(abspath $(COMPOSE)) $(BIN)/python -m pytest tests/containers/test_compose_drill.py
 
 $(COMPOSE_SPEC):
 	@GOBIN=$(abspath $(TOOLS))/new go install github.com/compose-spec/compose-go/v2/cmd@$(lastword $(subst -, ,$@))
