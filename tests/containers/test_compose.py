@@ -175,13 +175,20 @@ def test_nobody_comes_in_from_elsewhere_unless_asked_to(name: str) -> None:
     assert {port["host_ip"] for port in ports} <= {HOST}
 
 
-def test_a_variable_lets_others_in_to_the_gateways_and_to_nothing_else(tmp_path: Path) -> None:
-    opened = with_variable(tmp_path, "BIND", "0.0.0.0")["services"]
+@pytest.mark.parametrize(
+    ("variable", "opened"),
+    [
+        ("BIND", {("gateway", 8080), ("haproxy", 8080)}),
+        ("WYOMING_BIND", {("gateway", 10300)}),
+    ],
+)
+def test_a_variable_lets_others_in_to_one_thing_and_to_nothing_else(
+    tmp_path: Path, variable: str, opened: set[tuple[str, int]]
+) -> None:
+    read = with_variable(tmp_path, variable, "0.0.0.0")["services"]
 
-    ports = [(name, port) for name in opened for port in opened[name].get("ports", [])]
-    assert {(name, port["target"]) for name, port in ports if port["host_ip"] != HOST} == {
-        *(("gateway", 8080), ("gateway", 10300), ("haproxy", 8080)),
-    }
+    ports = [(name, port) for name in read for port in read[name].get("ports", [])]
+    assert {(name, port["target"]) for name, port in ports if port["host_ip"] != HOST} == opened
 
 
 def test_only_gateways_reach_streamkit_and_it_reaches_nobody() -> None:

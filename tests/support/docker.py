@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import shlex
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,14 +27,32 @@ START_TIMEOUT, STOP_TIMEOUT, UP_TIMEOUT = 30.0, 30.0, 120.0
 class Docker:
     """A running daemon."""
 
-    host: str
-    log: Path
+    folder: Path
 
-    async def try_to(self, *argv: str | Path, program: str = "docker", **environ: str) -> Ended:
+    @property
+    def host(self) -> str:
+        return f"unix://{self.folder}/docker.sock"
+
+    @property
+    def config(self) -> Path:
+        """The client's folder, which has compose."""
+        return self.folder / "config"
+
+    async def try_to(self, *argv: str | Path, cwd: Path = ROOT, **environ: str) -> Ended:
+        """Run docker."""
+        return await self.shell(shlex.join(["docker", *map(str, argv)]), cwd, **environ)
+
+    async def shell(self, command: str, cwd: Path, **environ: str) -> Ended:
+        """Run a command as a user of this daemon types it."""
         process = await asyncio.create_subprocess_exec(
-            program,
-            *map(str, argv),
-            env={**os.environ, "DOCKER_HOST": self.host, **environ},
+            *("sh", "-c", command),
+            cwd=cwd,
+            env={
+                **os.environ,
+                "DOCKER_HOST": self.host,
+                "DOCKER_CONFIG": str(self.config),
+                **environ,
+            },
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -42,9 +61,10 @@ class Docker:
         assert process.returncode is not None
         return Ended(process.returncode, output.decode())
 
-    async def run(self, *argv: str | Path, program: str = "docker", **environ: str) -> str:
-        ended = await self.try_to(*argv, program=program, **environ)
-        assert ended.status == 0, f"{program} {argv}: {ended.output}"
+    async def run(self, *argv: str | Path, cwd: Path = ROOT, **environ: str) -> str:
+        """Run docker, which must succeed."""
+        ended = await self.try_to(*argv, cwd=cwd, **environ)
+        assert ended.status == 0, f"docker {argv}: {ended.output}"
         return ended.output
 
     async def take(self, podman: Podman, image: str, name: str, folder: Path) -> None:
@@ -58,9 +78,11 @@ class Docker:
 @contextmanager
 def dockerd(folder: Path) -> Iterator[Docker]:
     """Run a daemon until the block ends, with all that it has in folder."""
-    docker = Docker(f"unix://{folder}/docker.sock", folder / "dockerd.log")
+    docker, said = Docker(folder), folder / "dockerd.log"
+    (docker.config / "cli-plugins").mkdir(parents=True)
+    (docker.config / "cli-plugins" / "docker-compose").symlink_to(os.environ[PROGRAM])
     places = ("data-root", "exec-root", "pidfile")
-    with docker.log.open("wb") as log:
+    with said.open("wb") as log:
         process = subprocess.Popen(
             [
                 "dockerd",
@@ -73,7 +95,7 @@ def dockerd(folder: Path) -> Iterator[Docker]:
         )
 
     async def answers() -> bool:
-        assert process.poll() is None, docker.log.read_text()
+        assert process.poll() is None, said.read_text()
         return (await docker.try_to("version")).status == 0
 
     try:
@@ -99,26 +121,39 @@ class Stack(Reachable):
     """What the compose file makes, from a copy of it."""
 
     docker: Docker
-    deploy: Path
+    folder: Path
     port: int
     wyoming_port: int
     prometheus_port: int
-    profile: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "COMPOSE_PROJECT_NAME": f"drill-{self.port}",
+            "HTTP_PORT": str(self.port),
+            "WYOMING_PORT": str(self.wyoming_port),
+            "PROMETHEUS_PORT": str(self.prometheus_port),
+            "STACK_NET": self.net,
+        }
+
+    @property
+    def net(self) -> str:
+        return f"10.213.{self.port % 256}"
 
     async def connect(self) -> RawClient:
         return await connect(self.port)
 
+    async def type(self, command: str) -> str:
+        """Type a command in the folder, which must succeed; return what it says."""
+        async with asyncio.timeout(UP_TIMEOUT):
+            ended = await self.docker.shell(command, self.folder, **self.environ)
+        assert ended.status == 0, f"{command}: {ended.output}"
+        return ended.output
+
     async def compose(self, *argv: str) -> str:
-        return await self.docker.run(
-            *("-f", self.deploy / "compose.yaml", *argv),
-            program=os.environ[PROGRAM],
-            COMPOSE_PROJECT_NAME=f"drill-{self.port}",
-            COMPOSE_PROFILES=self.profile,
-            HTTP_PORT=str(self.port),
-            WYOMING_PORT=str(self.wyoming_port),
-            PROMETHEUS_PORT=str(self.prometheus_port),
-            STACK_NET=f"10.213.{self.port % 256}",
-        )
+        """Run compose, on all services that there are."""
+        words = ("compose", "-f", "deploy/compose.yaml", "--profile", "*", *argv)
+        return await self.docker.run(*words, cwd=self.folder, **self.environ)
 
     async def container(self, service: str) -> str:
         return (await self.compose("ps", "--all", "--quiet", service)).strip()
@@ -127,23 +162,18 @@ class Stack(Reachable):
         return await self.docker.run("logs", await self.container(service))
 
     async def exit_status(self, service: str) -> int:
-        found = await self.docker.run("wait", await self.container(service))
-        return int(found)
+        return int(await self.docker.run("wait", await self.container(service)))
 
 
-@asynccontextmanager
-async def up(
-    docker: Docker, folder: Path, *services: str, profile: str = "alone"
-) -> AsyncIterator[Stack]:
-    """Have a profile, or services of it, come up and be healthy; take all away in the end."""
+@contextmanager
+def running_stack(docker: Docker, folder: Path, *commands: str) -> Iterator[Stack]:
+    """Type commands in a copy of what compose wants; take all away that they made in the end."""
     shutil.copytree(DEPLOY, folder / "deploy", ignore=shutil.ignore_patterns("secrets"))
     shutil.copytree(ROOT / "config", folder / "config")
-    subprocess.run([folder / "deploy" / "make-secrets"], check=True)
-    stack = Stack(docker, folder / "deploy", free_port(), free_port(), free_port(), profile)
-    flags = ("--detach", "--no-build", "--pull", "never", "--wait", "--wait-timeout", "90")
+    stack = Stack(docker, folder, free_port(), free_port(), free_port())
     try:
-        async with asyncio.timeout(UP_TIMEOUT):
-            await stack.compose("up", *flags, *services)
+        for command in commands:
+            asyncio.run(stack.type(command))
         yield stack
     finally:
-        await stack.compose("down", "--volumes", "--timeout", "1")
+        asyncio.run(stack.compose("down", "--volumes", "--timeout", "1"))

@@ -46,6 +46,25 @@ TRIED = {
     "docs/realtime.rst": {
         "-o fox.pcm": "system/test_readme.py::test_live_speech_is_heard_as_it_says",
     },
+    "docs/compose.rst": {
+        "compose.yaml up": "containers/test_compose_drill.py"
+        "::test_the_full_image_speaks_and_hears_through_its_ports",
+        "-o fox.ogg": "containers/test_compose_drill.py"
+        "::test_the_full_image_speaks_and_hears_through_its_ports",
+        "@fox.ogg": "containers/test_compose_drill.py"
+        "::test_the_full_image_speaks_and_hears_through_its_ports",
+        "compose.keys.yaml": "containers/test_compose_drill.py"
+        "::test_clients_need_a_key_where_keys_are_handed_out",
+        "make-secrets": "containers/test_compose_drill.py"
+        "::test_the_stack_speaks_hears_and_is_watched",
+        # without Grafana, whose image is not to be had
+        "stack up --detach": "containers/test_compose_drill.py"
+        "::test_the_stack_speaks_hears_and_is_watched",
+        "gateway-one": "containers/test_compose_drill.py"
+        "::test_gateways_are_made_anew_and_no_client_notices",
+        "gateway-two": "containers/test_compose_drill.py"
+        "::test_gateways_are_made_anew_and_no_client_notices",
+    },
     "docs/image.rst": dict.fromkeys(
         ("make images", "podman run"), "containers/test_documents.py::test_it_speaks_as_it_says"
     ),
