@@ -14,7 +14,7 @@
 # make lint   look at style, types and the direction of imports
 # make newest-aiohttp   try what relies on aiohttp's inside on its newest version, and say how it went
 # make config write config/speech-gateway.conf, the man page and the completions anew, from the settings'
-#             definitions
+#             definitions, and the rules for Prometheus as a manifest for its operator
 # make install PREFIX=/opt/speech-gateway   set it up as a service of systemd's; safe to repeat
 # make uninstall PREFIX=...                 remove it again, but for its configuration
 # make deb EXTRAS=openai                    the same service as a package for this Debian, in dist/
@@ -43,7 +43,7 @@ PYTHONS ?= 3.11 3.12 3.13
 CLIENT_VENVS := .venv-clients
 CLIENTS := livekit pipecat openai-agents openai home-assistant wyoming-satellite
 
-# Programs in Go that judge and run compose files. This compose was tried with the dockerd of Debian 12.
+# Programs in Go that judge and run what is in deploy/. This compose was tried with the dockerd of Debian 12.
 TOOLS := .tools
 COMPOSE_SPEC := $(TOOLS)/compose-spec-v2.16.2
 COMPOSE := $(TOOLS)/docker-compose-v2.40.3
@@ -58,6 +58,8 @@ DIST ?= dist
 CONTAINER ?= podman
 IMAGE ?= speech-gateway
 CONTAINER_STORE ?= $(CURDIR)/.containers
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
 .PHONY: run test test-all clients soak fuzz bench bench-engine bench-live screenshots dashboard-pictures lint \
@@ -163,6 +165,7 @@ config: $(VENV)/run.stamp
 	$(BIN)/python -m scripts.write_config
 	$(BIN)/python -m scripts.write_man_page
 	$(BIN)/python -m scripts.write_completions
+	$(BIN)/python -m scripts.write_prometheus_rule
 
 # The service's Python is not everybody's: the sandbox hides those in people's homes. PYTHON has a say
 # here where somebody has set it.
@@ -184,7 +187,7 @@ images:
 	@CONTAINER=$(CONTAINER) scripts/build-image slim $(IMAGE):slim
 	@CONTAINER=$(CONTAINER) scripts/build-image full $(IMAGE):full
 
-test-images: $(VENV)/images.stamp $(COMPOSE_SPEC)
+test-images: $(VENV)/images.stamp $(COMPOSE_SPEC) $(TOOLS)/kustomize $(TOOLS)/prometheus-operator-crd
 	@scripts/container-store $(CONTAINER_STORE)
 	COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) \
 	    $(BIN)/python -m pytest tests/containers --ignore tests/containers/test_compose_drill.py
@@ -204,6 +207,15 @@ release-check: $(VENV)/images.stamp
 	$(if $(CONTAINER_STORE),scripts/container-store $(CONTAINER_STORE))
 	scripts/in-container-store "$(CONTAINER_STORE)" $(MAKE) --no-print-directory images
 	SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) $(BIN)/python -m tests.release --dist $(DIST)
+
+$(TOOLS)/kustomize:
+	GOBIN=$(CURDIR)/$(TOOLS) go install $(KUSTOMIZE)
+
+# Its schemas alone, out of its module.
+$(TOOLS)/prometheus-operator-crd:
+	@mkdir -p $(TOOLS)
+	@module=$$(go mod download -json $(PROMETHEUS_OPERATOR) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
+	    cp -r "$$module/example/prometheus-operator-crd" $@ && chmod -R u+w $@
 
 # For every kind of Linux and processor at once: markers tell what is for which.
 lock: COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

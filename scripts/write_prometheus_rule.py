@@ -1,4 +1,4 @@
-"""Writes the rules for Prometheus as a manifest for its operator, from config/prometheus/rules.yml."""
+"""Writes the rules of config/prometheus as a manifest for the Prometheus operator."""
 
 from pathlib import Path
 from textwrap import indent

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from scripts.write_prometheus_rule import MANIFEST, render
 from tests.support.documents import METRICS, RUNBOOKS
 from tests.support.monitoring import CONFIG, RULES, RULES_TESTS, alerts, faster_rules, recorded
 from tests.support.paths import ROOT
@@ -75,6 +76,11 @@ def test_every_alert_is_tried_firing_and_quiet() -> None:
 
     wanted = {(alert["alert"], fires) for alert in alerts() for fires in (True, False)}
     assert set(cases) == wanted
+
+
+def test_the_operators_manifest_has_the_same_rules() -> None:
+    assert MANIFEST.read_text() == render(), "run: make config"
+    assert yaml.safe_load(render())["spec"] == yaml.safe_load(RULES.read_text())
 
 
 # --- what they say
