@@ -1,6 +1,7 @@
 """The manifests for Kubernetes: each is valid to its last field, and keeps what it promises."""
 
 import copy
+import os
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from tests.support.documents import KUBERNETES
 from tests.support.kubernetes import (
     COMPONENTS,
     DEPLOY,
+    KUSTOMIZE,
     VERSIONS,
     Built,
     Manifest,
@@ -29,7 +31,8 @@ from tests.support.paths import ROOT
 
 NAME = {"app.kubernetes.io/name": "speech-gateway"}
 CONTAINER = ("spec", "template", "spec", "containers", 0)
-COMPONENT_NAMES = sorted(path.name for path in COMPONENTS.iterdir())
+TOGETHER = ("autoscaling", "client-keys", "monitoring")
+"""The components but for the one that takes something away."""
 LONGEST_READINESS = 5
 """Seconds that /readyz may take: docs/settings.rst, --health."""
 
@@ -41,8 +44,8 @@ def base() -> Built:
 
 @pytest.fixture(scope="module")
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The base with all components at once."""
-    return build(overlay(tmp_path_factory.mktemp("everything"), *COMPONENT_NAMES))
+    """The base with all that can be added to it."""
+    return build(overlay(tmp_path_factory.mktemp("everything"), *TOGETHER))
 
 
 @pytest.fixture(params=["base", *(f"overlays/{path.name}" for path in DEPLOY.glob("overlays/*"))])
@@ -168,6 +171,20 @@ def test_a_secret_is_a_file_that_may_change(everything: Built, setting: str) -> 
     assert [item["path"] for item in volume["secret"]["items"]] == [file.name]
     assert volume["secret"]["defaultMode"] == 0o440
     assert everything.pod["spec"]["securityContext"]["fsGroup"] == 65532
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_backend_may_want_no_token(tmp_path: Path, version: str) -> None:
+    built = build(overlay(tmp_path, "no-token"))
+
+    assert all_faults(built, version) == []
+    assert built.settings["SKIT_TOKEN_FILE"] == ""
+    assert [volume["name"] for volume in built.pod["spec"]["volumes"]] == ["tmp"]
+    assert [mount["name"] for mount in built.container["volumeMounts"]] == ["tmp"]
+
+
+def test_every_component_is_tried_here() -> None:
+    assert {*TOGETHER, "no-token"} == {path.name for path in COMPONENTS.iterdir()}
 
 
 # --- a rolling update costs nobody anything
@@ -296,6 +313,21 @@ def test_the_adapter_serves_what_the_autoscaler_asks_for(everything: Built) -> N
 
 
 # --- what is documented
+
+
+def test_manifests_are_built_as_it_says() -> None:
+    line = KUBERNETES.command("kustomize build")
+    printed = subprocess.run(
+        line,
+        shell=True,
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{KUSTOMIZE.parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert printed.stdout == build(DEPLOY / "overlays/monitoring").text
 
 
 def test_an_overlay_of_ones_own_is_built_as_it_says(tmp_path: Path) -> None:

@@ -39,6 +39,9 @@ TRIED = {
         "--token-file": "system/test_readme.py::test_streamkit_is_pointed_at_as_it_says",
         "--stt-model": "system/test_readme.py::test_a_larger_model_is_named_as_it_says",
     },
+    "docs/kubernetes.rst": {
+        "kustomize build": "containers/test_kubernetes.py::test_manifests_are_built_as_it_says",
+    },
     "docs/openai.rst": {
         "-o speech.mp3": "system/test_readme.py::test_openais_clients_are_served_as_it_says",
         "@speech.mp3": "system/test_readme.py::test_openais_clients_are_served_as_it_says",
