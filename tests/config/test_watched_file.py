@@ -48,6 +48,23 @@ async def test_a_rewrite_of_the_same_size_time_and_inode_is_seen(path: Path) -> 
     assert file.value == "two"
 
 
+async def test_a_secret_that_a_kubelet_renews_is_seen(tmp_path: Path) -> None:
+    """The file is a link through a link to a folder, and only that one is another then."""
+    for folder, value in (("first", "one"), ("second", "two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "token").write_text(value)
+    (tmp_path / "..data").symlink_to("first")
+    (tmp_path / "token").symlink_to("..data/token")
+    file = watched(tmp_path / "token")
+    await file.refresh()
+
+    (tmp_path / "..new").symlink_to("second")
+    (tmp_path / "..new").replace(tmp_path / "..data")
+    await file.refresh()
+
+    assert file.value == "two"
+
+
 async def test_a_file_that_took_anothers_place_is_seen(path: Path, tmp_path: Path) -> None:
     file = watched(path)
     await file.refresh()
