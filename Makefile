@@ -43,10 +43,14 @@ PYTHONS ?= 3.11 3.12 3.13
 CLIENT_VENVS := .venv-clients
 CLIENTS := livekit pipecat openai-agents openai home-assistant wyoming-satellite
 
-# Programs in Go that judge and run what is in deploy/. This compose was tried with the dockerd of Debian 12.
+# Programs in Go that judge and run what is in deploy/ and .github/. This compose was tried with the dockerd of
+# Debian 12.
 TOOLS := .tools
+ACTIONLINT := $(TOOLS)/actionlint-v1.7.12
 COMPOSE_SPEC := $(TOOLS)/compose-spec-v2.16.2
 COMPOSE := $(TOOLS)/docker-compose-v2.40.3
+KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
+PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 
 # What install wants to know; EXTRAS empty leaves the bundled engine out.
 PREFIX ?= /opt/speech-gateway
@@ -58,8 +62,6 @@ DIST ?= dist
 CONTAINER ?= podman
 IMAGE ?= speech-gateway
 CONTAINER_STORE ?= $(CURDIR)/.containers
-KUSTOMIZE := sigs.k8s.io/kustomize/kustomize/v5@v5.7.1
-PROMETHEUS_OPERATOR := github.com/prometheus-operator/prometheus-operator@v0.85.0
 ENGINE_UNIT := $(UNITS)/speech-gateway.service.d/bundled-engine.conf
 
 .PHONY: run test test-all clients soak fuzz bench bench-engine bench-live screenshots dashboard-pictures lint \
@@ -187,9 +189,9 @@ images:
 	@CONTAINER=$(CONTAINER) scripts/build-image slim $(IMAGE):slim
 	@CONTAINER=$(CONTAINER) scripts/build-image full $(IMAGE):full
 
-test-images: $(VENV)/images.stamp $(COMPOSE_SPEC) $(TOOLS)/kustomize $(TOOLS)/prometheus-operator-crd
+test-images: $(VENV)/images.stamp $(ACTIONLINT) $(COMPOSE_SPEC) $(TOOLS)/kustomize $(TOOLS)/prometheus-operator-crd
 	@scripts/container-store $(CONTAINER_STORE)
-	COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) \
+	ACTIONLINT=$(abspath $(ACTIONLINT)) COMPOSE_SPEC=$(abspath $(COMPOSE_SPEC)) SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) \
 	    $(BIN)/python -m pytest tests/containers --ignore tests/containers/test_compose_drill.py
 
 release: $(VENV)/lint.stamp
@@ -207,6 +209,10 @@ release-check: $(VENV)/images.stamp
 	$(if $(CONTAINER_STORE),scripts/container-store $(CONTAINER_STORE))
 	scripts/in-container-store "$(CONTAINER_STORE)" $(MAKE) --no-print-directory images
 	SPEECH_GATEWAY_CONTAINER_STORE=$(CONTAINER_STORE) $(BIN)/python -m tests.release --dist $(DIST)
+
+$(ACTIONLINT):
+	@GOBIN=$(abspath $(TOOLS))/new go install github.com/rhysd/actionlint/cmd/actionlint@$(lastword $(subst -, ,$@))
+	@mv $(TOOLS)/new/actionlint $@ && rmdir $(TOOLS)/new
 
 $(TOOLS)/kustomize:
 	GOBIN=$(CURDIR)/$(TOOLS) go install $(KUSTOMIZE)
