@@ -200,7 +200,7 @@ release: $(VENV)/lint.stamp
 	@$(MAKE) --no-print-directory config
 	@git commit --quiet --all --message "Release $(VERSION)" && git tag --annotate v$(VERSION) --message $(VERSION)
 
-# CONTAINER_STORE empty is podman's own store, where registries are reachable.
+# CONTAINER_STORE empty is podman's own store; STAND_IN empty has the base pulled. Both want a registry.
 release-check: $(VENV)/images.stamp
 	@$(if $(TAG),$(BIN)/python -m scripts.release check $(TAG))
 	@rm -rf $(DIST)

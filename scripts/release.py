@@ -14,8 +14,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 HEADING = re.compile(r"^(?P<version>\S+) \((?P<when>.+)\)\n-+$", re.MULTILINE)
+SECTION = re.compile(r"^.+\n-+\s*$", re.MULTILINE)
 UNRELEASED = "unreleased"
-VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(rc[0-9]+)?")
+VERSION = re.compile(r"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(?:rc([0-9]+))?")
 VERSION_LINE = re.compile(r'^__version__ = "(.*)"$', re.MULTILINE)
 
 
@@ -36,8 +37,10 @@ class Sources:
     @property
     def newest(self) -> re.Match[str]:
         """The heading of the first section of the changes."""
-        found = HEADING.search(self.changes.read_text())
-        assert found is not None
+        text = self.changes.read_text()
+        first, found = SECTION.search(text), HEADING.search(text)
+        if first is None or found is None or first.start() != found.start():
+            raise SystemExit('CHANGES.rst must begin with a heading like "1.2.3 (unreleased)"')
         return found
 
     @property
@@ -64,7 +67,9 @@ class Sources:
         problems = []
         if not VERSION.fullmatch(version):
             problems.append(f"a version is like 1.2.3 or 1.2.3rc1, and not {version}")
-        if newest["when"] != UNRELEASED:
+        elif _order(version) <= _order(self.version):
+            problems.append(f"{version} is not behind {self.version}")
+        if newest["when"] != UNRELEASED or not self.notes:
             problems.append("CHANGES.rst has nothing that is unreleased")
         if problems:
             return problems
@@ -75,6 +80,14 @@ class Sources:
         package = self.package.read_text()
         self.package.write_text(VERSION_LINE.sub(f'__version__ = "{version}"', package))
         return []
+
+
+def _order(version: str) -> tuple[int, ...]:
+    """Return what sorts versions; a candidate comes before its version."""
+    found = VERSION.fullmatch(version)
+    assert found is not None
+    major, minor, patch, candidate = found.groups()
+    return int(major), int(minor), int(patch), int(candidate) if candidate else sys.maxsize
 
 
 def main(argv: list[str]) -> int:

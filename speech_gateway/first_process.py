@@ -3,7 +3,7 @@
 from pathlib import Path
 
 CMDLINE = Path("/proc/1/cmdline")
-_MODULE = "speech_gateway"
+_AS_MODULE = ["-m", "speech_gateway"]
 _PROGRAM = "speech-gateway"
 
 
@@ -16,8 +16,18 @@ def gateway_arguments(cmdline: Path = CMDLINE) -> list[str]:
         words = cmdline.read_bytes().decode(errors="surrogateescape").split("\0")[:-1]
     except OSError:
         return []
-    for index, word in enumerate(words):
-        started_as_module = word == _MODULE and words[index - 1] == "-m"
-        if started_as_module or Path(word).name == _PROGRAM:
-            return words[index + 1 :]
+    behind_init = words[words.index("--") + 1 :] if "--" in words else words[1:]
+    for started in (words, behind_init):
+        flags = _flags(started)
+        if flags is not None:
+            return flags
     return []
+
+
+def _flags(words: list[str]) -> list[str] | None:
+    """Return what stands behind the program; None if it is not the gateway."""
+    if words and Path(words[0]).name.startswith("python"):
+        if words[1:3] == _AS_MODULE:
+            return words[3:]
+        words = words[1:]
+    return words[1:] if words and Path(words[0]).name == _PROGRAM else None

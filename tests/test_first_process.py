@@ -23,6 +23,7 @@ def cmdline(tmp_path: Path) -> Path:
         (PYTHON, "-m", "speech_gateway"),
         ("/dev/init", "--", PROGRAM),
         ("tini", "-g", "--", PYTHON, PROGRAM),
+        ("tini", PROGRAM),
     ],
 )
 def test_it_learns_the_flags(cmdline: Path, before: tuple[str, ...]) -> None:
@@ -38,6 +39,8 @@ def test_it_learns_the_flags(cmdline: Path, before: tuple[str, ...]) -> None:
         ("/sbin/init", "splash"),
         ("/bin/sh", "-c", "speech-gateway --listen :9000"),
         ("/usr/bin/python3", "speech_gateway/app.py"),
+        ("nginx", "-p", "/etc/speech-gateway", "--listen", ":1"),
+        ("/usr/bin/python3", "other.py", "--", "-m"),
         (),
     ],
 )

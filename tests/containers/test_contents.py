@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +68,39 @@ async def test_the_same_sources_make_the_same_digest_whoever_builds_them(podman:
     assert (second["Id"], second["Digest"]) == (first["Id"], first["Digest"])
 
 
-async def test_what_is_not_as_locked_stops_the_build(podman: Podman, tmp_path: Path) -> None:
+def wrong_hashes(entry: str) -> str:
+    return re.sub("sha256:[0-9a-f]{64}", "sha256:" + 64 * "0", entry)
+
+
+def left_out(_: str) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (wrong_hashes, "Hash mismatch for `aiosignal"),
+        (left_out, "That is not locked in requirements/image.txt"),
+    ],
+    ids=["another hash", "not in the list"],
+)
+async def test_what_is_not_as_locked_stops_the_build(
+    podman: Podman, tmp_path: Path, change: Callable[[str], str], told: str
+) -> None:
     for name in ("requirements", "deploy", "speech_gateway", "config", "systemd"):
         shutil.copytree(ROOT / name, tmp_path / name)
     for name in ("Containerfile", "setup.cfg", "pyproject.toml", "README.rst", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
     locked = tmp_path / "requirements/image.txt"
-    before, name, after = locked.read_text().partition("aiosignal==")
-    after = re.sub("sha256:[0-9a-f]{64}", "sha256:" + 64 * "0", after, count=2)
-    locked.write_text(before + name + after)
+    (entry,) = re.findall(r"^aiosignal==.*\n(?: .*\n)*", locked.read_text(), re.MULTILINE)
+    locked.write_text(locked.read_text().replace(entry, change(entry)))
 
     ended = await podman.try_to(
         *("bud", "--pull-never", "--layers", "--build-arg", "EXTRAS=", tmp_path), program="buildah"
     )
 
     assert ended.status != 0
-    assert "Hash mismatch for `aiosignal" in ended.output
+    assert told in ended.output
 
 
 async def test_it_says_what_it_is_and_how_it_is_to_be_run(podman: Podman, image: str) -> None:
@@ -114,6 +132,12 @@ async def test_nothing_of_the_build_is_left_inside(podman: Podman, image: str) -
 
 async def test_nothing_inside_can_be_changed_by_who_gets_in(podman: Podman, image: str) -> None:
     assert await podman.shell(image, "find /etc /opt /usr /var/lib -writable ! -type l") == ""
+
+
+async def test_an_https_backend_can_be_verified(podman: Podman, image: str) -> None:
+    count = "import ssl; print(ssl.create_default_context().cert_store_stats()['x509_ca'])"
+
+    assert int(await podman.shell(image, f'/opt/speech-gateway/bin/python -c "{count}"')) > 100
 
 
 async def test_the_bytecode_counts_whatever_the_times_of_its_sources_are(

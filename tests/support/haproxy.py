@@ -52,9 +52,11 @@ class Haproxy(Reachable):
 
     async def stats(self, path: str) -> str:
         """Return a page of what HAProxy tells of itself."""
-        sock = self.machine.socket() if self.machine else None
-        async with await connect(self.stats_port, sock=sock) as client:
+        async with await self.connect_to_stats() as client:
             return (await client.ask("GET", path)).text
+
+    async def connect_to_stats(self) -> RawClient:
+        return await connect(self.stats_port, sock=self.machine.socket() if self.machine else None)
 
     async def until(self, server: str, state: str) -> None:
         """Wait until HAProxy holds a gateway to be in a state."""
@@ -99,9 +101,11 @@ async def haproxy_on(machine: Machine, address: str) -> AsyncIterator[Haproxy]:
 
 
 async def until_it_serves(running: Haproxy) -> None:
+    """Wait until it listens on both ports: it begins with one after the other."""
+
     async def serves() -> bool:
         assert running.process.returncode is None, running.log.read_text()
-        return await listens(running.connect)
+        return await listens(running.connect) and await listens(running.connect_to_stats)
 
     await until(serves, START_TIMEOUT)
 

@@ -1,4 +1,4 @@
-"""A release: its version in every place, and the workflows that make it."""
+"""A release: its version in every place."""
 
 from pathlib import Path
 
@@ -41,12 +41,31 @@ def test_the_changes_are_cut_and_the_package_has_the_version(sources: Sources) -
     assert sources.problems("v1.3.0rc1") == []
 
 
-@pytest.mark.parametrize("version", ["1.3", "v1.3.0", "next", ""])
+@pytest.mark.parametrize("version", ["1.3", "v1.3.0", "01.03.0", "next", ""])
 def test_what_is_no_version_changes_nothing(sources: Sources, version: str) -> None:
     assert sources.cut(version, "2026-02-28") == [
         f"a version is like 1.2.3 or 1.2.3rc1, and not {version}"
     ]
     assert sources.changes.read_text() == CHANGES
+
+
+@pytest.mark.parametrize("version", ["1.2.0", "1.1.9", "0.9.0", "1.2.0rc1"])
+def test_a_version_goes_forward(sources: Sources, version: str) -> None:
+    assert sources.cut(version, "2026-02-28") == [f"{version} is not behind 1.2.0"]
+
+
+def test_without_changes_there_is_no_release(sources: Sources) -> None:
+    sources.changes.write_text(CHANGES.replace("- It can do more.\n", ""))
+
+    assert sources.cut("1.3.0", "2026-02-28") == ["CHANGES.rst has nothing that is unreleased"]
+
+
+@pytest.mark.parametrize("heading", ["1.3.0", "Unreleased", "1.3.0 (unreleased) "])
+def test_another_heading_is_not_passed_by(sources: Sources, heading: str) -> None:
+    sources.changes.write_text(CHANGES.replace("1.3.0 (unreleased)", heading))
+
+    with pytest.raises(SystemExit, match="must begin with a heading"):
+        sources.cut("1.3.0", "2026-02-28")
 
 
 def test_nothing_is_cut_twice(sources: Sources) -> None:
