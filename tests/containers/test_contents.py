@@ -68,6 +68,27 @@ async def test_the_same_sources_make_the_same_digest_whoever_builds_them(podman:
     assert (second["Id"], second["Digest"]) == (first["Id"], first["Digest"])
 
 
+async def test_a_builder_is_given_what_the_image_is_made_of_and_nothing_beside(
+    podman: Podman, tmp_path: Path
+) -> None:
+    await podman.run("clone", "--quiet", ROOT, tmp_path / "clone", program="git")
+    for stray in ("config/my-token", "config/prometheus/keys", "speech_gateway/__pycache__/x.pyc"):
+        path = tmp_path / "clone" / stray
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("secret")
+    (tmp_path / "Containerfile").write_text(f"FROM {BASE}\nCOPY . /given\n")
+
+    image = "localhost/what-a-builder-is-given"
+    build = ("bud", "--pull-never", "--file", tmp_path / "Containerfile", "--tag", image)
+    await podman.run(*build, tmp_path / "clone", program="buildah")
+
+    given = await podman.shell(image, "cd /given && find . ! -type d")
+    kept = ("LICENSE", "README.rst", "pyproject.toml", "setup.cfg")
+    folders = ("config", "deploy/image", "requirements", "speech_gateway", "systemd")
+    tracked = await podman.run("ls-files", *kept, *folders, program="git")
+    assert sorted(given.replace("./", "").split()) == sorted(tracked.split())
+
+
 def wrong_hashes(entry: str) -> str:
     return re.sub("sha256:[0-9a-f]{64}", "sha256:" + 64 * "0", entry)
 
