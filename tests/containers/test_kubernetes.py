@@ -341,7 +341,8 @@ def test_an_overlay_of_ones_own_is_built_as_it_says(tmp_path: Path) -> None:
 
     assert all_faults(built, VERSIONS[-1]) == []
     assert {manifest["metadata"]["namespace"] for manifest in built.manifests} == {"speech"}
-    assert built.container["image"] == "registry.example/speech-gateway:0.1.0-slim"
+    (named,) = yaml.safe_load(written)["images"]
+    assert built.container["image"] == f"{named['newName']}:{named['newTag']}"
     assert built.settings["SKIT_URL"] == "http://streamkit.media:4545"
     assert {"HorizontalPodAutoscaler", "PodMonitor"} <= {one["kind"] for one in built.manifests}
     assert "GATEWAY_CLIENT_KEYS" in built.settings
