@@ -237,7 +237,11 @@ uninstall:
 	-rmdir $(dir $(ENGINE_UNIT)) 2>/dev/null
 	@echo "Left: $(CONFIG), and the token in /etc/credstore where there is one."
 
+# What a store has mounted is in the way of removing it.
 clean:
+	@if [ -d $(CONTAINER_STORE) ]; then \
+	    scripts/in-container-store $(CONTAINER_STORE) buildah rm --all >/dev/null; \
+	    umount $(CONTAINER_STORE)/images/overlay 2>/dev/null || true; fi
 	rm -rf $(VENV) $(TOOLS) $(PYTHONS:%=$(VENV)-%) $(CLIENT_VENVS) $(CONTAINER_STORE) build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
 
 # A stamp for each set of extras: made again only when what they name has changed.

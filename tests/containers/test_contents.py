@@ -117,7 +117,8 @@ async def test_what_is_not_as_locked_stops_the_build(
     locked.write_text(locked.read_text().replace(entry, change(entry)))
 
     ended = await podman.try_to(
-        *("bud", "--pull-never", "--layers", "--build-arg", "EXTRAS=", tmp_path), program="buildah"
+        *("bud", "--pull-never", "--layers", "--force-rm", "--build-arg", "EXTRAS=", tmp_path),
+        program="buildah",
     )
 
     assert ended.status != 0
