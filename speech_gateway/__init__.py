@@ -1,3 +1,3 @@
 """A gateway that turns plain HTTP into speech, and speech into text."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
