@@ -214,6 +214,9 @@ $(ACTIONLINT):
 	@GOBIN=$(abspath $(TOOLS))/new go install github.com/rhysd/actionlint/cmd/actionlint@$(lastword $(subst -, ,$@))
 	@mv $(TOOLS)/new/actionlint $@ && rmdir $(TOOLS)/new
 
+# Anew where a version may have changed.
+$(TOOLS)/kustomize $(TOOLS)/prometheus-operator-crd: Makefile
+
 $(TOOLS)/kustomize:
 	GOBIN=$(CURDIR)/$(TOOLS) go install $(KUSTOMIZE)
 
@@ -221,7 +224,7 @@ $(TOOLS)/kustomize:
 $(TOOLS)/prometheus-operator-crd:
 	@mkdir -p $(TOOLS)
 	@module=$$(go mod download -json $(PROMETHEUS_OPERATOR) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p') && \
-	    cp -r "$$module/example/prometheus-operator-crd" $@ && chmod -R u+w $@
+	    rm -rf $@ && cp -r "$$module/example/prometheus-operator-crd" $@ && chmod -R u+w $@
 
 # For every kind of Linux and processor at once: markers tell what is for which.
 lock: COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

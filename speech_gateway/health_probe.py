@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from .config import parsers
-from .config.addresses import ListenAddress
+from .config.addresses import ListenAddress, bracketed
 from .config.options import OPTIONS
 from .config.sources import read_sources
 
@@ -38,8 +38,7 @@ class Target:
     def __str__(self) -> str:
         if self.address.unix_path is not None:
             return f"unix:{self.address.unix_path}"
-        host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        return f"http://{host}:{self.address.port}"
+        return f"http://{bracketed(self.address.host)}:{self.address.port}"
 
 
 def problem(url: str, argv: Sequence[str], environ: Mapping[str, str]) -> str | None:

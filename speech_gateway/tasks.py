@@ -14,6 +14,12 @@ async def cancel_and_wait(*tasks: asyncio.Task[object]) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def is_being_cancelled() -> bool:
+    """Return whether the current task is, and not just what it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 async def cancel_for(why: str, task: asyncio.Task[None]) -> None:
     """Cancel a task for a reason, which its CancelledError has, and wait until it has ended."""
     task.cancel(why)

@@ -46,6 +46,11 @@ class ListenAddress:
             return False
 
 
+def bracketed(host: str) -> str:
+    """Return host as it stands before a port: an IPv6 address in brackets (RFC 3986, 3.2.2)."""
+    return f"[{host}]" if ":" in host else host
+
+
 @dataclass(frozen=True, slots=True)
 class UpstreamAddress:
     """Where an upstream listens."""
@@ -59,5 +64,5 @@ class UpstreamAddress:
     @property
     def host_header(self) -> str:
         """The ``Host`` field's value (RFC 9110, section 7.2)."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = bracketed(self.host)
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"

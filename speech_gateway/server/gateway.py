@@ -79,8 +79,7 @@ class Gateway:
             StartupError: the settings cannot be had; nothing has changed.
         """
         settings, waiting = applicable(self.settings, wanted)
-        backend = settings.skit_url or self.engine_address
-        assert backend is not None
+        backend = _backend(settings, self.engine_address)
         connections = _connections(settings)
         app = await create_app(settings, backend, self.lasting)
         before, after = self.app[UPSTREAM_CLIENT].state, app[UPSTREAM_CLIENT].state
@@ -140,8 +139,7 @@ async def running(
     aiohttp_internals.check()
     async with AsyncExitStack() as stack:
         engine_address = None if settings.skit_url else await _start_engine(settings, stack)
-        backend = settings.skit_url or engine_address
-        assert backend is not None
+        backend = _backend(settings, engine_address)
         lasting = Lasting.begun(gate_limits(settings))
         app = await create_app(settings, backend, lasting)
         connections = _connections(settings)
@@ -169,6 +167,13 @@ async def running(
             hands_over=bool(inherited),
             engine_address=engine_address,
         )
+
+
+def _backend(settings: Settings, engine: UpstreamAddress | None) -> UpstreamAddress:
+    """Return the backend: the one that is set, or else the bundled engine."""
+    backend = settings.skit_url or engine
+    assert backend is not None
+    return backend
 
 
 def _connections(settings: Settings) -> int:

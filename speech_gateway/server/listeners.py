@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from ..config.addresses import ListenAddress
+from ..config.addresses import ListenAddress, bracketed
 from . import lingering
 from .aiohttp_internals import BoundedServer, read_bufsize
 from .current_app import CurrentApp
@@ -149,4 +149,4 @@ def _url(sock: socket.socket) -> str:
     host, port = sock.getsockname()[:2]
     if host in ("::", "0.0.0.0"):  # noqa: S104 - compared, not bound
         host = "localhost"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{bracketed(host)}:{port}"

@@ -11,6 +11,7 @@ from functools import partial
 from .. import logs
 from ..config.settings import Settings, warnings
 from ..startup_error import StartupError
+from ..tasks import is_being_cancelled
 from .gateway import Gateway
 from .sd_notify import Supervisor
 
@@ -60,7 +61,7 @@ class Reloader:
             for problem in error.problems:
                 log.error("not reloaded: %s", problem)
         except asyncio.CancelledError:
-            if (task := asyncio.current_task()) is None or task.cancelling():
+            if is_being_cancelled():
                 raise
             log.error("not reloaded: what was to start was cancelled from within")
         except (Exception, SystemExit):  # a plugin may raise either

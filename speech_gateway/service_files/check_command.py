@@ -12,8 +12,9 @@ from pathlib import Path
 from .. import standard_streams
 from ..startup_error import WRONG_SETTINGS, StartupError
 from .check_unit import OUTPUT, check_unit
+from .service_tree import SERVICE
 
-SERVICE, CHECK = "speech-gateway.service", "speech-gateway-check.service"
+CHECK = "speech-gateway-check.service"
 RUNTIME_UNITS = Path("/run/systemd/system")
 
 

@@ -7,7 +7,7 @@ from random import uniform
 
 from aiohttp import web
 
-from ..tasks import cancel_and_wait
+from ..tasks import cancel_and_wait, is_being_cancelled
 from .backend_state import BackendState, Problem
 from .health_check import HEALTH_TIMEOUT, HealthCheck
 
@@ -58,7 +58,7 @@ class BackendMonitor:
         try:
             return await asyncio.shield(look)
         except asyncio.CancelledError:
-            if not look.cancelled() or _is_cancelled():
+            if not look.cancelled() or is_being_cancelled():
                 raise
             return self._state.problem  # the monitor was stopped meanwhile
 
@@ -107,11 +107,6 @@ class BackendMonitor:
 
 def _jittered(least: float) -> float:
     return uniform(least, 1 + JITTER)  # noqa: S311 - no secret
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _tell(problem: Problem | None) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tests.support.client import connect
 from tests.support.podman import BASE, FULL, SLIM, Podman, gateway_store
-from tests.support.polling import until
 from tests.support.process import free_port, until_it_listens
 from tests.support.word_errors import word_errors
 
@@ -51,9 +50,9 @@ async def speaks_and_hears(port: int) -> None:
 
 
 @asynccontextmanager
-async def process(*argv: str | Path, podman: Podman) -> AsyncIterator[None]:
+async def process(*argv: str) -> AsyncIterator[None]:
     """Run a program until the block ends; it must end well."""
-    started = await asyncio.create_subprocess_exec(*map(str, argv), env=podman.environ)
+    started = await asyncio.create_subprocess_exec(*argv)
     try:
         yield
     finally:
@@ -62,14 +61,14 @@ async def process(*argv: str | Path, podman: Podman) -> AsyncIterator[None]:
     assert status == 0, f"{argv[0]} ended with {status}"
 
 
-async def installed(file: Path, release: Release) -> None:
+async def installed(file: Path) -> None:
     """Install a wheel or a source archive with pip."""
     with tempfile.TemporaryDirectory() as folder:
         run(sys.executable, "-m", "venv", folder)
         run(f"{folder}/bin/pip", "install", "--quiet", f"{file}[{EXTRAS}]")
         port = free_port()
         flags = ("--skit-url", "embedded", "--listen", f"127.0.0.1:{port}")
-        async with process(f"{folder}/bin/speech-gateway", *flags, podman=release.podman):
+        async with process(f"{folder}/bin/speech-gateway", *flags):
             await until_it_listens(port)
             await speaks_and_hears(port)
 
@@ -85,17 +84,9 @@ async def packaged(release: Release) -> None:
     )
     mount = ("--volume", f"{file.parent}:/dist:ro", "--entrypoint", "/bin/sh")
     async with release.podman.container(BASE, "-c", script, flags=mount) as name:
-        await until(lambda: listens(port), START_TIMEOUT)
+        await until_it_listens(port, START_TIMEOUT)
         await speaks_and_hears(port)
         await release.podman.run("stop", "--time", "40", name)
-
-
-async def listens(port: int) -> bool:
-    try:
-        (await connect(port)).leave()
-    except ConnectionRefusedError:
-        return False
-    return True
 
 
 async def image_alone(release: Release) -> None:
@@ -114,7 +105,7 @@ async def image_before_an_engine(release: Release) -> None:
     flags = ("--entrypoint", python)
     argv = ("-m", "speech_gateway.embedded", "--listen", f"127.0.0.1:{port}")
     async with release.podman.container(FULL, *argv, flags=flags):
-        await until(lambda: listens(port), START_TIMEOUT)
+        await until_it_listens(port, START_TIMEOUT)
         url = f"http://127.0.0.1:{port}"
         async with release.podman.gateway(SLIM, SKIT_URL=url) as gateway:
             await gateway.until_it_serves()
@@ -132,8 +123,8 @@ async def main(argv: Sequence[str]) -> None:
     parser.add_argument("--dist", type=Path, required=True)
     release = Release(parser.parse_args(argv).dist, gateway_store())
     tried: dict[str, Callable[[], Awaitable[None]]] = {
-        "the source archive": lambda: installed(release.file(".tar.gz"), release),
-        "the wheel": lambda: installed(release.file(".whl"), release),
+        "the source archive": lambda: installed(release.file(".tar.gz")),
+        "the wheel": lambda: installed(release.file(".whl")),
         "Debian's package": lambda: packaged(release),
         "the full image": lambda: image_alone(release),
         "the slim image": lambda: image_before_an_engine(release),

@@ -13,13 +13,10 @@ from speech_gateway.middlewares.slots import Slots
 from speech_gateway.startup_error import StartupError
 from speech_gateway.upstream.client import UPSTREAM_CLIENT
 from tests.support.backend import (
-    LAST_CHUNK,
-    OK_CHUNKED,
-    BackendCall,
     ScriptedBackend,
-    chunk,
     hears,
     hold,
+    hold_after,
     scripted_backend,
 )
 from tests.support.client import RawClient, Response, connect
@@ -219,15 +216,7 @@ async def test_what_is_counted_goes_on(gateway: Served, backend: ScriptedBackend
 async def test_a_stream_under_way_ends_whole_with_what_it_began_with(
     gateway: Served, backend: ScriptedBackend
 ) -> None:
-    release = asyncio.Event()
-
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(OK_CHUNKED + chunk(b"first"))
-        await release.wait()
-        await call.write(chunk(b"second") + LAST_CHUNK)
-
-    backend.script = script
+    release = hold_after(backend, b"first", b"second")
     async with await gateway.connect() as client, scripted_backend() as other:
         client.request("POST", "/tts", body=b"Hello.")
         await client.head()

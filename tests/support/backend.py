@@ -239,6 +239,28 @@ def hears_in_two(first: str, second: str) -> Script:
     return script
 
 
+async def answer_each_piece(call: BackendCall) -> None:
+    """Answer each piece of the upload with a line, as soon as it comes."""
+    await call.write(OK_CHUNKED)
+    while media := await call.media():
+        await call.write(chunk(media + b"\n"))
+    await call.write(LAST_CHUNK)
+
+
+def hold_after(backend: "ScriptedBackend", first: bytes, rest: bytes) -> asyncio.Event:
+    """Have backend answer the first piece at once, and the rest when the event is set."""
+    release = asyncio.Event()
+
+    async def script(call: BackendCall) -> None:
+        await call.whole_media()
+        await call.write(OK_CHUNKED + chunk(first))
+        await release.wait()
+        await call.write(chunk(rest) + LAST_CHUNK)
+
+    backend.script = script
+    return release
+
+
 def hold(backend: ScriptedBackend, said: bytes = answer(b"done")) -> asyncio.Event:
     """Have backend answer nothing until the event is set."""
     release = asyncio.Event()

@@ -137,6 +137,18 @@ class RawClient(Asked):
         self.leave()  # closing would wait for what is unsent, for ever if nobody takes it
 
 
+async def check_answers_come_meanwhile(client: RawClient) -> None:
+    """Upload two pieces, and have each answered before more is sent; see answer_each_piece."""
+    client.begin_upload()
+    client.chunk(b"one")
+    await client.head()
+    assert await client.piece() == b"one\n"
+    client.chunk(b"two")
+    assert await client.piece() == b"two\n"
+    client.end_upload()
+    assert await client.piece() == b""
+
+
 class Reachable(Asked):
     """Who can be connected to, for requests on connections of their own."""
 

@@ -40,8 +40,8 @@ async def listens(connects: Callable[[], Awaitable[RawClient]]) -> bool:
     return True
 
 
-async def until_it_listens(port: int) -> None:
-    await until(lambda: listens(lambda: connect(port)), START_TIMEOUT)
+async def until_it_listens(port: int, timeout: float = START_TIMEOUT) -> None:
+    await until(lambda: listens(lambda: connect(port)), timeout)
 
 
 def resident(pid: int, *, peak: bool = False) -> int:

@@ -17,8 +17,10 @@ from tests.support.backend import (
     BackendCall,
     ScriptedBackend,
     answer,
+    answer_each_piece,
     chunk,
 )
+from tests.support.client import check_answers_come_meanwhile
 from tests.support.gateway import Served, serving
 from tests.support.haproxy import WAIT_TIMEOUT, haproxy
 from tests.support.polling import until
@@ -87,22 +89,9 @@ async def test_each_piece_passes_as_it_comes(behind: Served, backend: ScriptedBa
 async def test_transcripts_come_back_while_the_upload_goes_on(
     behind: Served, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.write(OK_CHUNKED)
-        while media := await call.media():
-            await call.write(chunk(media + b"\n"))
-        await call.write(LAST_CHUNK)
-
-    backend.script = script
+    backend.script = answer_each_piece
     async with await behind.connect() as client:
-        client.begin_upload()
-        client.chunk(b"one")
-        await client.head()
-        assert await client.piece() == b"one\n"
-        client.chunk(b"two")
-        assert await client.piece() == b"two\n"
-        client.end_upload()
-        assert await client.piece() == b""
+        await check_answers_come_meanwhile(client)
 
 
 async def test_a_text_whose_backend_is_lost_is_sent_again(

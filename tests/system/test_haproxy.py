@@ -12,8 +12,16 @@ import pytest
 
 from tests.support import haproxy as support
 from tests.support import network
-from tests.support.backend import LAST_CHUNK, OK_CHUNKED, BackendCall, ScriptedBackend, chunk, hears
-from tests.support.client import connect
+from tests.support.backend import (
+    LAST_CHUNK,
+    OK_CHUNKED,
+    BackendCall,
+    ScriptedBackend,
+    answer_each_piece,
+    chunk,
+    hears,
+)
+from tests.support.client import check_answers_come_meanwhile, connect
 from tests.support.cluster import Cluster, Node, Stream, cluster
 from tests.support.gateway import Served, serving
 from tests.support.haproxy import CONFIG, WAIT_TIMEOUT, Haproxy, haproxy
@@ -83,22 +91,9 @@ async def test_each_piece_passes_as_it_comes(proxy: Haproxy, backend: ScriptedBa
 async def test_transcripts_come_back_while_the_upload_goes_on(
     proxy: Haproxy, backend: ScriptedBackend
 ) -> None:
-    async def script(call: BackendCall) -> None:
-        await call.write(OK_CHUNKED)
-        while media := await call.media():
-            await call.write(chunk(media + b"\n"))
-        await call.write(LAST_CHUNK)
-
-    backend.script = script
+    backend.script = answer_each_piece
     async with await proxy.connect() as client:
-        client.begin_upload()
-        client.chunk(b"one")
-        await client.head()
-        assert await client.piece() == b"one\n"
-        client.chunk(b"two")
-        assert await client.piece() == b"two\n"
-        client.end_upload()
-        assert await client.piece() == b""
+        await check_answers_come_meanwhile(client)
 
 
 async def test_a_client_cannot_say_where_it_comes_from(backend: ScriptedBackend) -> None:

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from tests.support.backend import (
-    LAST_CHUNK,
     OK_CHUNKED,
     BackendCall,
     ScriptedBackend,
     answer,
     chunk,
+    hold_after,
     says,
 )
 from tests.support.collector import SERVER, Collector, tracing
@@ -106,15 +106,7 @@ async def test_the_span_of_a_call_tells_where_it_went(
 async def test_both_last_to_the_end_of_the_stream(
     gateway: Served, backend: ScriptedBackend, collector: Collector
 ) -> None:
-    release = asyncio.Event()
-
-    async def script(call: BackendCall) -> None:
-        await call.whole_media()
-        await call.write(OK_CHUNKED + chunk(b"first"))
-        await release.wait()
-        await call.write(chunk(b"rest") + LAST_CHUNK)
-
-    backend.script = script
+    release = hold_after(backend, b"first", b"rest")
     async with await gateway.connect() as one:
         one.request("POST", "/tts", body=b"Hello.")
         await one.head()

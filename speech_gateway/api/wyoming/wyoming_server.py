@@ -11,7 +11,7 @@ from secrets import token_hex
 from aiohttp import web
 from wyoming.error import Error
 
-from ...config.addresses import parse_address
+from ...config.addresses import bracketed, parse_address
 from ...exchange import Client, Exchange
 from ...middlewares.drain import CLEANUP_TIMEOUT
 from ...middlewares.request_log import ID_BYTES
@@ -76,7 +76,7 @@ class WyomingServer:
             self.place = f"unix:{opened.unix.path}"
         else:
             host, port = opened.socket.getsockname()[:2]
-            self.place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+            self.place = f"{bracketed(host)}:{port}"
             self._warn(host)
             if self._services.settings.wyoming_announce:
                 self._announce(host, port)
