@@ -52,12 +52,12 @@ class GateLimits:
     @property
     def slots_each(self) -> int:
         """How many slots one client may have."""
-        return max(int(self.slots * self.share), 1)
+        return share_of(self.slots, self.share)
 
     @property
     def queue_each(self) -> int:
         """How many of those who wait may be one client's."""
-        return max(int(self.max_queue * self.share), 1)
+        return share_of(self.max_queue, self.share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,11 @@ class _Held:
     client: str
     gauge: Gauge
     since: float = field(default_factory=perf_counter)
+
+
+def share_of(total: int, share: float) -> int:
+    """Return how much of a total one client may have: a part of it, and one at least."""
+    return max(int(total * share), 1)
 
 
 def client_of(exchange: Exchange) -> str:

@@ -10,7 +10,7 @@ from ...config.settings import Settings
 from ...exchange import EXCHANGE, Exchange
 from ...media.live.live_audio import LiveAudio
 from ...metrics import METRICS
-from ...middlewares.concurrency_gate import client_of
+from ...middlewares.concurrency_gate import client_of, share_of
 from ...middlewares.drain import DRAIN
 from ...middlewares.retry_after import A_MOMENT, retry_after
 from ...timeout_checker import TimeoutChecker
@@ -71,7 +71,7 @@ class RealtimeApi(Api):
     def _place(self, exchange: Exchange) -> Iterator[None]:
         """Hold one of the places for sockets; raises web.HTTPException when none is free."""
         most, client = self._settings.max_sockets, client_of(exchange)
-        share = max(int(most * self._settings.client_share), 1)
+        share = share_of(most, self._settings.client_share)
         if self._open.total() >= most:
             raise web.HTTPServiceUnavailable(
                 text="there are too many realtime connections; try again in a moment\n",
